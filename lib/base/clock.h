@@ -1,0 +1,24 @@
+// Wall-clock time as a dependency, so that tests decide what time it is.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace livekit::token {
+
+using Time = std::chrono::system_clock::time_point;
+
+// Tells the time. Thread safety: Now may be called concurrently.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Time Now() const = 0;
+};
+
+// The machine's clock.
+const Clock& SystemClock();
+
+// Whole seconds since the epoch, rounded down.
+std::int64_t UnixSeconds(Time time);
+
+}  // namespace livekit::token

@@ -1,0 +1,259 @@
+#include "base/text.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "base/secret.h"
+
+namespace livekit::token {
+namespace {
+
+constexpr char kBase64Url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+// Two characters for each 12-bit group: half the look-ups of the usual table.
+constexpr auto kBase64Pairs = [] {
+  std::array<std::array<char, 2>, 4096> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = {kBase64Url[i >> 6], kBase64Url[i & 63]};
+  return table;
+}();
+
+constexpr auto kBase64Values = [] {
+  std::array<std::int8_t, 256> table{};
+  for (auto& value : table) value = -1;
+  for (int i = 0; i < 64; ++i) table[static_cast<unsigned char>(kBase64Url[i])] = static_cast<std::int8_t>(i);
+  return table;
+}();
+
+// 0: stands for itself; 1: must be escaped; 2: not ASCII.
+constexpr auto kJsonClass = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (int i = 0; i < 0x20; ++i) table[i] = 1;
+  table[static_cast<unsigned char>('"')] = 1;
+  table[static_cast<unsigned char>('\\')] = 1;
+  for (int i = 0x80; i < 0x100; ++i) table[i] = 2;
+  return table;
+}();
+
+// Whether none of eight bytes needs an escape or is outside ASCII.
+bool IsPlain(const char* bytes) {
+  std::uint64_t w;
+  std::memcpy(&w, bytes, sizeof w);
+  constexpr std::uint64_t kOnes = 0x0101010101010101u;
+  constexpr std::uint64_t kHigh = 0x8080808080808080u;
+  const std::uint64_t quote = w ^ (kOnes * '"');
+  const std::uint64_t backslash = w ^ (kOnes * '\\');
+  // Each term sets a byte's high bit where the byte is below 0x20, is zero after the XOR, or is not ASCII. Borrows can
+  // only add false hits above a true one.
+  return (((w - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | w) & kHigh) == 0;
+}
+
+// Length of the well-formed sequence at `p`, which starts with a byte of 0x80 or above, or 0.
+std::size_t Utf8SequenceLength(const char* p, const char* end) {
+  const auto byte = [&](int i) { return static_cast<unsigned char>(p[i]); };
+  const auto is_tail = [&](int i) { return p + i < end && (byte(i) & 0xc0) == 0x80; };
+  const unsigned char lead = byte(0);
+  if (lead >= 0xc2 && lead <= 0xdf) return is_tail(1) ? 2 : 0;
+  if ((lead & 0xf0) == 0xe0) {
+    if (!is_tail(1) || !is_tail(2)) return 0;
+    if (lead == 0xe0 && byte(1) < 0xa0) return 0;  // overlong
+    if (lead == 0xed && byte(1) > 0x9f) return 0;  // surrogate
+    return 3;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    if (!is_tail(1) || !is_tail(2) || !is_tail(3)) return 0;
+    if (lead == 0xf0 && byte(1) < 0x90) return 0;  // overlong
+    if (lead == 0xf4 && byte(1) > 0x8f) return 0;  // above U+10FFFF
+    return 4;
+  }
+  return 0;
+}
+
+void AppendEscape(unsigned char c, std::string& out) {
+  switch (c) {
+    case '"':
+      out.append("\\\"", 2);
+      return;
+    case '\\':
+      out.append("\\\\", 2);
+      return;
+    case '\n':
+      out.append("\\n", 2);
+      return;
+    case '\r':
+      out.append("\\r", 2);
+      return;
+    case '\t':
+      out.append("\\t", 2);
+      return;
+    default: {
+      constexpr char kHex[] = "0123456789abcdef";
+      const char text[6] = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
+      out.append(text, sizeof text);
+    }
+  }
+}
+
+}  // namespace
+
+bool IsValidUtf8(std::string_view text) {
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  while (p < end) {
+    if (static_cast<unsigned char>(*p) < 0x80) {
+      ++p;
+      continue;
+    }
+    const std::size_t length = Utf8SequenceLength(p, end);
+    if (length == 0) return false;
+    p += length;
+  }
+  return true;
+}
+
+bool AppendJsonString(std::string_view text, std::string& out) {
+  out.push_back('"');
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  const char* run = p;  // start of what has not been copied yet
+  while (p < end) {
+    if (end - p >= 8 && IsPlain(p)) {
+      p += 8;
+      continue;
+    }
+    const auto c = static_cast<unsigned char>(*p);
+    switch (kJsonClass[c]) {
+      case 0:
+        ++p;
+        break;
+      case 1:
+        out.append(run, static_cast<std::size_t>(p - run));
+        AppendEscape(c, out);
+        run = ++p;
+        break;
+      default: {
+        const std::size_t length = Utf8SequenceLength(p, end);
+        if (length == 0) return false;
+        p += length;
+      }
+    }
+  }
+  out.append(run, static_cast<std::size_t>(end - run));
+  out.push_back('"');
+  return true;
+}
+
+void AppendBase64Url(std::string_view bytes, std::string& out) {
+  const std::size_t start = out.size();
+  out.resize(start + Base64UrlLength(bytes.size()));
+  char* to = out.data() + start;
+  const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
+  std::size_t left = bytes.size();
+  for (; left >= 3; left -= 3, from += 3, to += 4) {
+    const std::uint32_t group = std::uint32_t{from[0]} << 16 | std::uint32_t{from[1]} << 8 | from[2];
+    std::memcpy(to, kBase64Pairs[group >> 12].data(), 2);
+    std::memcpy(to + 2, kBase64Pairs[group & 0xfff].data(), 2);
+  }
+  if (left == 1) {
+    to[0] = kBase64Url[from[0] >> 2];
+    to[1] = kBase64Url[(from[0] & 3) << 4];
+  } else if (left == 2) {
+    to[0] = kBase64Url[from[0] >> 2];
+    to[1] = kBase64Url[(from[0] & 3) << 4 | from[1] >> 4];
+    to[2] = kBase64Url[(from[1] & 15) << 2];
+  }
+}
+
+std::string Base64UrlEncode(std::string_view bytes) {
+  std::string out;
+  AppendBase64Url(bytes, out);
+  return out;
+}
+
+std::optional<std::string> Base64UrlDecode(std::string_view text) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const int value = kBase64Values[static_cast<unsigned char>(c)];
+    if (value < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<char>(bits >> count & 0xff));
+    }
+  }
+  if ((bits & ((1u << count) - 1)) != 0) return std::nullopt;
+  return out;
+}
+
+std::string HexEncode(std::string_view bytes) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
+    out.push_back(kHex[static_cast<unsigned char>(c) & 15]);
+  }
+  return out;
+}
+
+bool GlobMatches(std::string_view glob, std::string_view text) {
+  // On a mismatch, go back to the last star and let it take one character more.
+  std::size_t g = 0;
+  std::size_t t = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t star_text = 0;
+  while (t < text.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      star = g++;
+      star_text = t;
+    } else if (g < glob.size() && glob[g] == text[t]) {
+      ++g;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      g = star + 1;
+      t = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (g < glob.size() && glob[g] == '*') ++g;
+  return g == glob.size();
+}
+
+std::string AsciiLower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() && AsciiLower(text) == lower;
+}
+
+std::string RandomName() {
+  constexpr char kBase32[] = "abcdefghijklmnopqrstuvwxyz234567";
+  std::array<unsigned char, 26> random;
+  RandomBytes(random.data(), random.size());
+  std::string out(26, '\0');
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = kBase32[random[i] & 31];
+  return out;
+}
+
+std::string RandomUuid() {
+  std::array<unsigned char, 16> random;
+  RandomBytes(random.data(), random.size());
+  random[6] = static_cast<unsigned char>((random[6] & 0x0f) | 0x40);
+  random[8] = static_cast<unsigned char>((random[8] & 0x3f) | 0x80);
+  const std::string hex = HexEncode({reinterpret_cast<const char*>(random.data()), random.size()});
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
+         hex.substr(20);
+}
+
+}  // namespace livekit::token

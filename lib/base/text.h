@@ -1,0 +1,46 @@
+// Text: UTF-8, JSON strings, base64url, globs, random names.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace livekit::token {
+
+// Whether `text` is well-formed UTF-8 (Unicode table 3-7: no surrogates, no overlong forms, nothing above U+10FFFF).
+bool IsValidUtf8(std::string_view text);
+
+// Appends `text` to `out` as a JSON string with quotes, escaping only what RFC 8259 section 7 requires. Returns false if
+// `text` is not UTF-8; `out` then holds a partial string.
+bool AppendJsonString(std::string_view text, std::string& out);
+
+// Length of the base64url form without padding of `size` bytes (RFC 7515 section 2).
+constexpr std::size_t Base64UrlLength(std::size_t size) { return size / 3 * 4 + (size % 3 == 0 ? 0 : size % 3 + 1); }
+
+// Appends `bytes` as base64url without padding.
+void AppendBase64Url(std::string_view bytes, std::string& out);
+std::string Base64UrlEncode(std::string_view bytes);
+
+// Strict inverse: refuses padding, white space, other alphabets and non-zero trailing bits, so that every byte string
+// has exactly one text.
+std::optional<std::string> Base64UrlDecode(std::string_view text);
+
+// Lower-case hexadecimal.
+std::string HexEncode(std::string_view bytes);
+
+// Whether `text` matches `glob` as a whole: `*` stands for any text, everything else for itself. Linear in time for one
+// `*`, at worst the product of the lengths.
+bool GlobMatches(std::string_view glob, std::string_view text);
+
+// Whether `text` equals `lower`, which is in lower case, apart from ASCII case.
+bool EqualsIgnoreCase(std::string_view text, std::string_view lower);
+std::string AsciiLower(std::string_view text);
+
+// 128 random bits as 26 characters of a-z and 2-7.
+std::string RandomName();
+
+// A random UUID (RFC 9562 version 4).
+std::string RandomUuid();
+
+}  // namespace livekit::token

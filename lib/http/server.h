@@ -1,0 +1,99 @@
+// The HTTP server that the gateway and the admin listeners share: one asynchronous interface, with the connections
+// behind it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "livekit/token/v1/errors.pb.h"
+
+namespace livekit::token::http {
+
+// One header line.
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+// A complete request.
+struct Request {
+  std::string method;         // as sent
+  std::string path;           // without query
+  std::vector<Header> headers;  // as sent
+  std::string body;
+  std::string peer_address;  // address of the socket's peer, without port; never from a header
+
+  // The values of all headers with this name, which is given in lower case.
+  std::vector<std::string_view> HeaderValues(std::string_view lower_name) const;
+  // The value of the header if there is exactly one.
+  std::optional<std::string_view> SingleHeader(std::string_view lower_name) const;
+};
+
+// An answer. `Content-Length`, `Date` and `Connection` are written by the server.
+struct Response {
+  int status = 200;
+  std::vector<Header> headers;
+  std::string content_type;  // empty: no body
+  std::string body;
+  bool close = false;  // end the connection after this answer
+};
+
+// Delivers the answer; called exactly once, on any thread.
+using Respond = std::function<void(Response)>;
+
+// What a server serves.
+//
+// Thread safety: both methods are called concurrently.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  // Answers a complete request, now or later. Must not block and must not throw.
+  virtual void Handle(Request request, Respond respond) = 0;
+  // The answer to a request that the server refuses by itself: malformed, too large, too slow, or too many. What has
+  // been read of the request is in `request`; the body is not.
+  virtual Response Refuse(const Request& request, v1::ErrorReason reason) = 0;
+};
+
+// How a server behaves. Defaults are those of the gateway's contract.
+struct ServerOptions {
+  std::string address = "[::]:3000";  // host:port or [v6]:port; port 0 for any free one
+  // Paths whose requests may have a body. A request for another path is handled before its body is read.
+  std::vector<std::string> body_paths;
+  std::size_t max_body_bytes = 65536;
+  std::size_t max_header_bytes = 16384;
+  std::size_t max_header_lines = 100;
+  std::chrono::milliseconds header_timeout{5000};
+  std::chrono::milliseconds request_timeout{10000};
+  std::chrono::milliseconds idle_timeout{60000};
+  int max_connections = 10000;
+  // Most connections that are served at a time; the others wait. Bounded by max_connections.
+  int threads = 64;
+};
+
+// A listening HTTP server. Alive means serving; the destructor drains without grace.
+//
+// Thread safety: all methods may be called concurrently.
+class Server {
+ public:
+  // Binds and serves. Errors: the address is not valid or cannot be bound. `handler` must outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, Handler& handler);
+  virtual ~Server() = default;
+
+  // The address that is bound, with the chosen port.
+  virtual std::string address() const = 0;
+  virtual int port() const = 0;
+  // From now on every answer ends its connection, so that clients move on before Drain.
+  virtual void Discourage() = 0;
+  // Stops accepting, finishes what is in progress until `deadline`, then ends the rest. Returns whether everything
+  // finished. Idempotent.
+  virtual bool Drain(std::chrono::steady_clock::time_point deadline) = 0;
+};
+
+}  // namespace livekit::token::http

@@ -1,0 +1,44 @@
+// Configuration files: YAML into protobuf messages, strictly.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
+
+namespace livekit::token {
+
+// One problem of a configuration file.
+struct ConfigProblem {
+  std::string path;     // such as `policies[2].room.default`; empty for the file as a whole
+  std::string message;  // what is wrong and how to mend it; never a secret
+};
+
+using ConfigProblems = std::vector<ConfigProblem>;
+
+// Reads YAML text into `message`: keys are field names, durations are written as `1h30m`, enum values as their names in
+// lower case without the enum's prefix, scalars by the field's type (a string field takes any plain scalar, a bool only
+// `true` and `false`, integers only decimal digits). Unknown and duplicate keys, anchors, aliases, tags, more than one
+// document and depth over 32 are problems. Returns every problem found; empty means the message is complete.
+ConfigProblems ReadYaml(std::string_view yaml, google::protobuf::Message& message);
+
+// The same with the mapping below the top-level key `section` read into `section_message` and the rest into `message`;
+// `has_section` tells whether it was there.
+ConfigProblems ReadYamlWithSection(std::string_view yaml, google::protobuf::Message& message, std::string_view section,
+                                   google::protobuf::Message& section_message, bool& has_section);
+
+// Reads a whole file of at most `max_bytes`. Errors name the file, not its content.
+absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes = 1 << 20);
+
+// `file: path: message` a line each.
+std::string FormatProblems(std::string_view file, const ConfigProblems& problems);
+
+// The path with a field or an index appended.
+std::string ConfigPath(std::string_view parent, std::string_view field);
+std::string ConfigPath(std::string_view parent, int index);
+
+}  // namespace livekit::token
