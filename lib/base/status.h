@@ -1,5 +1,5 @@
-// Refusals: an absl::Status with a reason from livekit.token.v1.ErrorReason and, where fields are at fault, their paths.
-// This is the one table of reasons and the one place that maps codes to HTTP.
+// Refusals: an absl::Status with a reason from livekit.token.v1.ErrorReason and, where fields are at fault, their
+// paths. This is the one table of reasons and the one place that maps codes to HTTP.
 #pragma once
 
 #include <chrono>
@@ -37,8 +37,8 @@ absl::Status Refuse(v1::ErrorReason reason);
 // Makes the refusal `reason` with `sentence`, which must be our own text: never input, never a library's message.
 absl::Status Refuse(v1::ErrorReason reason, std::string_view sentence);
 
-// Makes a refusal that names one field. `message` is our own text. Paths are those of the request in snake_case, such as
-// `room_config.agents[0].agent_name`.
+// Makes a refusal that names one field. `message` is our own text. Paths are those of the request in snake_case, such
+// as `room_config.agents[0].agent_name`.
 absl::Status RefuseField(v1::ErrorReason reason, std::string_view field, std::string_view message);
 
 // Makes a status from an Error that came from elsewhere, such as a batch item; its reason decides the code.
@@ -64,10 +64,10 @@ absl::Status WithRetryDelay(const absl::Status& status, std::chrono::millisecond
 int HttpStatusOf(absl::StatusCode code);
 
 // The two control-flow macros of this code base.
-#define LKT_RETURN_IF_ERROR(expr)                      \
-  do {                                                 \
-    absl::Status lkt_status = (expr);                  \
-    if (!lkt_status.ok()) return lkt_status;           \
+#define LKT_RETURN_IF_ERROR(expr)            \
+  do {                                       \
+    absl::Status lkt_status = (expr);        \
+    if (!lkt_status.ok()) return lkt_status; \
   } while (false)
 #define LKT_CONCAT_INNER(a, b) a##b
 #define LKT_CONCAT(a, b) LKT_CONCAT_INNER(a, b)

@@ -11,8 +11,8 @@ namespace livekit::token {
 // Whether `text` is well-formed UTF-8 (Unicode table 3-7: no surrogates, no overlong forms, nothing above U+10FFFF).
 bool IsValidUtf8(std::string_view text);
 
-// Appends `text` to `out` as a JSON string with quotes, escaping only what RFC 8259 section 7 requires. Returns false if
-// `text` is not UTF-8; `out` then holds a partial string.
+// Appends `text` to `out` as a JSON string with quotes, escaping only what RFC 8259 section 7 requires. Returns false
+// if `text` is not UTF-8; `out` then holds a partial string.
 bool AppendJsonString(std::string_view text, std::string& out);
 
 // Length of the base64url form without padding of `size` bytes (RFC 7515 section 2).

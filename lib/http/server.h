@@ -24,8 +24,8 @@ struct Header {
 
 // A complete request.
 struct Request {
-  std::string method;         // as sent
-  std::string path;           // without query
+  std::string method;           // as sent
+  std::string path;             // without query
   std::vector<Header> headers;  // as sent
   std::string body;
   std::string peer_address;  // address of the socket's peer, without port; never from a header

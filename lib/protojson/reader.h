@@ -24,11 +24,12 @@ struct ReadReport {
 //
 // Accepts the proto3 JSON mapping with snake_case or lowerCamelCase names: enum values as names or numbers, integers as
 // numbers or decimal strings, `null` as absent. Members that the schema does not know are checked as JSON and ignored.
-// Refuses what protobuf's own parser lets through: duplicate members (also one name in both spellings), two members of a
-// oneof, null inside lists and maps, text that is not UTF-8, NUL, BOM, trailing text, depth and size beyond the options.
+// Refuses what protobuf's own parser lets through: duplicate members (also one name in both spellings), two members of
+// a oneof, null inside lists and maps, text that is not UTF-8, NUL, BOM, trailing text, depth and size beyond the
+// options.
 //
-// Errors: INVALID_JSON for text that is not one JSON object, FIELD_INVALID with the path in snake_case for the rest. The
-// message never contains input. On an error the content of `message` is unspecified.
+// Errors: INVALID_JSON for text that is not one JSON object, FIELD_INVALID with the path in snake_case for the rest.
+// The message never contains input. On an error the content of `message` is unspecified.
 absl::Status Read(std::string_view json, const ReadOptions& options, google::protobuf::Message& message,
                   ReadReport* report = nullptr);
 

@@ -17,7 +17,8 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // http_server_request_duration_seconds. `route` is a configured path or `_OTHER`, `method` a known method or `_OTHER`.
+  // http_server_request_duration_seconds. `route` is a configured path or `_OTHER`, `method` a known method or
+  // `_OTHER`.
   void HttpRequest(std::string_view method, std::string_view route, int status, std::chrono::nanoseconds duration);
   // grpc_server_call_duration_seconds. `method` is the name of an RPC.
   void Rpc(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration);
