@@ -1,0 +1,141 @@
+#include "service/metrics.h"
+
+#include <initializer_list>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+#include "service/process_metrics.h"
+
+namespace livekit::token {
+namespace {
+
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+// OpenTelemetry's buckets for HTTP servers with three below them, since a token takes less than a millisecond.
+const Buckets& HttpBuckets() {
+  static const auto* const buckets =
+      new Buckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
+  return *buckets;
+}
+
+// A subset of those of gRFC A66.
+const Buckets& RpcBuckets() {
+  static const auto* const buckets = new Buckets{0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3};
+  return *buckets;
+}
+
+double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+// The series of one metric. prometheus-cpp makes a new series, with all its buckets, at every look-up by labels and
+// then throws it away; so those that are known are kept here.
+template <typename T>
+class Series {
+ public:
+  Series(prometheus::Family<T>& family, std::vector<std::string> label_names)
+      : family_(family), label_names_(std::move(label_names)) {}
+
+  // The series with these values, one for each name; `args` are those of T's constructor.
+  template <typename... Args>
+  T& Get(std::initializer_list<std::string_view> values, const Args&... args) {
+    std::string key;
+    for (const std::string_view value : values) key.append(value).push_back('\0');
+    {
+      std::shared_lock lock(mutex_);
+      const auto it = known_.find(key);
+      if (it != known_.end()) return *it->second;
+    }
+    prometheus::Labels labels;
+    auto name = label_names_.begin();
+    for (const std::string_view value : values) labels.emplace(*name++, value);
+    T& series = family_.Add(labels, args...);
+    std::unique_lock lock(mutex_);
+    known_.emplace(std::move(key), &series);
+    return series;
+  }
+
+ private:
+  prometheus::Family<T>& family_;
+  const std::vector<std::string> label_names_;
+  std::shared_mutex mutex_;
+  std::unordered_map<std::string, T*> known_;
+};
+
+}  // namespace
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  ProcessMetrics process;
+  Series<prometheus::Histogram> http{prometheus::BuildHistogram()
+                                         .Name("http_server_request_duration_seconds")
+                                         .Help("Duration of HTTP requests.")
+                                         .Register(registry),
+                                     {"http_request_method", "http_route", "http_response_status_code"}};
+  Series<prometheus::Histogram> rpc{prometheus::BuildHistogram()
+                                        .Name("grpc_server_call_duration_seconds")
+                                        .Help("Duration of gRPC calls.")
+                                        .Register(registry),
+                                    {"grpc_method", "grpc_status"}};
+  Series<prometheus::Counter> issued{
+      prometheus::BuildCounter().Name("livekit_token_issued_total").Help("Tokens signed.").Register(registry),
+      {"key", "caller", "kind"}};
+  Series<prometheus::Counter> denied{prometheus::BuildCounter()
+                                         .Name("livekit_token_denied_total")
+                                         .Help("Requests refused, by reason.")
+                                         .Register(registry),
+                                     {"caller", "reason"}};
+  prometheus::Counter& unknown_fields = prometheus::BuildCounter()
+                                            .Name("livekit_token_unknown_fields_total")
+                                            .Help("Members of request bodies that were ignored.")
+                                            .Register(registry)
+                                            .Add({});
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
+  prometheus::BuildGauge()
+      .Name("livekit_token_build_info")
+      .Help("Version of this program; always 1.")
+      .Register(impl_->registry)
+      .Add({{"version", LIVEKIT_TOKEN_VERSION}})
+      .Set(1);
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::HttpRequest(std::string_view method, std::string_view route, int status,
+                          std::chrono::nanoseconds duration) {
+  impl_->http.Get({method, route, std::to_string(status)}, HttpBuckets()).Observe(Seconds(duration));
+}
+
+void Metrics::Rpc(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration) {
+  impl_->rpc.Get({method, absl::StatusCodeToString(code)}, RpcBuckets()).Observe(Seconds(duration));
+}
+
+void Metrics::Issued(std::string_view key_id, std::string_view caller, std::string_view kind) {
+  impl_->issued.Get({key_id, caller, kind}).Increment();
+}
+
+void Metrics::Denied(std::string_view caller, v1::ErrorReason reason) {
+  // Through the table: a number that this build does not know has no name.
+  impl_->denied.Get({caller, v1::ErrorReason_Name(GetReasonInfo(reason).reason)}).Increment();
+}
+
+void Metrics::UnknownFields(int count) {
+  if (count > 0) impl_->unknown_fields.Increment(count);
+}
+
+std::string Metrics::Serialize() const {
+  std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  for (auto& family : impl_->process.Collect()) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace livekit::token
