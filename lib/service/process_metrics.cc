@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "prometheus/metric_family.h"
+
 namespace livekit::token {
 namespace {
 
