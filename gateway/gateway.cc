@@ -1,0 +1,244 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/address.h"
+#include "gateway/grpc_backend.h"
+#include "gateway/handler.h"
+#include "google/protobuf/duration.pb.h"
+#include "http/server.h"
+#include "service/log.h"
+
+namespace livekit::token::gateway {
+namespace {
+
+using google::protobuf::Duration;
+
+std::chrono::milliseconds ToMillis(const Duration& duration) {
+  return std::chrono::milliseconds(duration.seconds() * 1000 + duration.nanos() / 1'000'000);
+}
+
+bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+bool IsLiteralPath(std::string_view path) {
+  return path.size() > 1 && path.size() <= 256 && path.front() == '/' &&
+         std::all_of(path.begin(), path.end(), [](char c) {
+           return IsLower(c) || IsUpper(c) || IsDigit(c) || c == '/' || c == '-' || c == '.' || c == '_' || c == '~';
+         });
+}
+
+// Why a header cannot be relayed; empty if it can.
+std::string_view CheckRelayHeader(std::string_view name) {
+  const bool valid =
+      !name.empty() && name.size() <= 64 && IsLower(name.front()) &&
+      std::all_of(name.begin(), name.end(), [](char c) { return IsLower(c) || IsDigit(c) || c == '-' || c == '_'; });
+  if (!valid) return "is not a header name in lower case, such as x-api-key";
+  if (name == "x-caller-authorization") {
+    return "is never relayed: it is how programs, not their users, prove themselves to the token server";
+  }
+  if (name == "cookie") return "is not relayed as a whole; cookies count only by name";
+  for (std::string_view other :
+       {"host", "origin", "referer", "connection", "content-type", "content-length", "content-encoding",
+        "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive", "proxy-authorization", "x-request-id",
+        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"}) {
+    if (name == other) return "is not a credential";
+  }
+  return "";
+}
+
+CorsOptions MakeCorsOptions(const config::v1::Cors& cors, const GatewayOptions& options) {
+  CorsOptions result;
+  result.origins.assign(cors.origins().begin(), cors.origins().end());
+  result.credentials = cors.credentials();
+  result.headers.assign(cors.headers().begin(), cors.headers().end());
+  result.allow_loopback = options.dev;
+  result.allow_private = options.dev && options.dev_private_network;
+  return result;
+}
+
+// Collects problems.
+class Checker {
+ public:
+  void Add(std::string path, std::string_view message) { problems_.push_back({std::move(path), std::string(message)}); }
+
+  void Listener(const std::string& path, const std::string& address, const GatewayOptions& options) {
+    const auto parsed = ParseHostPort(address);
+    if (!parsed.ok()) {
+      Add(path, "is not an address; write host:port or [v6]:port, with port 0 for any free one");
+    } else if (options.dev && !options.dev_private_network && ClassifyHost(parsed->host) != HostKind::kLoopback) {
+      Add(path, "must be loopback, such as localhost:3000, in development mode; --dev_private_network lifts this");
+    }
+  }
+
+  void Limit(const std::string& path, int value, int least, int most) {
+    if (value == 0 || (value >= least && value <= most)) return;
+    Add(path, "must be between " + std::to_string(least) + " and " + std::to_string(most));
+  }
+
+  void Time(const std::string& path, bool present, const Duration& value, bool zero_allowed = false) {
+    if (!present) return;
+    // Numbers first: beyond what a Duration may hold the arithmetic would overflow.
+    const bool in_range = value.seconds() >= 0 && value.seconds() <= 3600 && value.nanos() >= 0;
+    const std::int64_t millis = in_range ? ToMillis(value).count() : -1;
+    if (millis > 3'600'000 || millis < (zero_allowed ? 0 : 1)) {
+      Add(path, zero_allowed ? "must be between 0s and 1h" : "must be between 1ms and 1h");
+    }
+  }
+
+  void Append(ConfigProblems more) {
+    problems_.insert(problems_.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  }
+
+  ConfigProblems Take() { return std::move(problems_); }
+
+ private:
+  ConfigProblems problems_;
+};
+
+void CheckLimits(const config::v1::Limits& limits, Checker& checker) {
+  // A whole call to the token server holds 1 MiB; one body must leave room for what goes with it.
+  checker.Limit("limits.body_bytes", limits.body_bytes(), 64, 512 << 10);
+  checker.Limit("limits.header_bytes", limits.header_bytes(), 1024, 64 << 10);
+  checker.Limit("limits.header_lines", limits.header_lines(), 10, 1000);
+  checker.Limit("limits.connections", limits.connections(), 1, 1'000'000);
+  checker.Limit("limits.token_bytes", limits.token_bytes(), 512, 1 << 20);
+  checker.Time("limits.header_timeout", limits.has_header_timeout(), limits.header_timeout());
+  checker.Time("limits.request_timeout", limits.has_request_timeout(), limits.request_timeout());
+  checker.Time("limits.idle_timeout", limits.has_idle_timeout(), limits.idle_timeout());
+}
+
+// Lists in which nothing may stand twice.
+template <typename List, typename Check>
+void CheckEach(const std::string& path, const List& list, Checker& checker, Check check) {
+  std::set<std::string> seen;
+  for (int i = 0; i < list.size(); ++i) {
+    const std::string_view problem = check(list.Get(i));
+    if (!problem.empty()) checker.Add(ConfigPath(path, i), problem);
+    if (!seen.insert(list.Get(i)).second) checker.Add(ConfigPath(path, i), "occurs twice");
+  }
+}
+
+}  // namespace
+
+config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const GatewayOptions& options) {
+  auto& listen = *config.mutable_listen();
+  // Whoever lets other devices of the network in wants them to reach the endpoint, but not the admin listener.
+  if (listen.http().empty()) {
+    listen.set_http(options.dev && !options.dev_private_network ? "localhost:3000" : "[::]:3000");
+  }
+  if (listen.admin().empty()) listen.set_admin(options.dev ? "localhost:9464" : "[::]:9464");
+  if (config.server().address().empty()) config.mutable_server()->set_address("localhost:50051");
+  if (config.relay_headers().empty()) config.add_relay_headers("authorization");
+  if (config.token_paths().empty()) {
+    config.add_token_paths("/getToken");
+    config.add_token_paths("/api/token");
+  }
+  auto& limits = *config.mutable_limits();
+  if (limits.body_bytes() == 0) limits.set_body_bytes(65536);
+  if (limits.header_bytes() == 0) limits.set_header_bytes(16384);
+  if (limits.header_lines() == 0) limits.set_header_lines(100);
+  if (limits.connections() == 0) limits.set_connections(10000);
+  if (limits.token_bytes() == 0) limits.set_token_bytes(8192);
+  if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(5);
+  if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(10);
+  if (!limits.has_idle_timeout()) limits.mutable_idle_timeout()->set_seconds(60);
+  auto& drain = *config.mutable_drain();
+  if (!drain.has_delay()) drain.mutable_delay()->set_seconds(0);
+  if (!drain.has_timeout()) drain.mutable_timeout()->set_seconds(20);
+  return config;
+}
+
+ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const GatewayOptions& options,
+                                  bool standalone) {
+  Checker checker;
+  if (options.dev_private_network && !options.dev) checker.Add("", "--dev_private_network needs --dev");
+  const config::v1::GatewayConfig full = WithDefaults(config, options);
+
+  checker.Listener("listen.http", full.listen().http(), options);
+  if (standalone) {
+    if (!config.listen().admin().empty()) checker.Add("listen.admin", "belongs to the server's listen in this program");
+    if (config.has_server()) checker.Add("server", "there is none to reach: this program holds both sides");
+  } else {
+    checker.Listener("listen.admin", full.listen().admin(), options);
+    const std::string_view problem = CheckTarget(full.server().address());
+    if (!problem.empty()) checker.Add("server.address", problem);
+  }
+  CheckEach("relay_headers", full.relay_headers(), checker, CheckRelayHeader);
+  CheckEach("token_paths", full.token_paths(), checker, [](std::string_view path) -> std::string_view {
+    return IsLiteralPath(path) ? "" : "is not a literal path; write / and then letters, digits, / - . _ or ~";
+  });
+  checker.Append(CheckCors(MakeCorsOptions(config.cors(), options), "cors"));
+  CheckLimits(config.limits(), checker);
+  checker.Time("drain.delay", config.drain().has_delay(), config.drain().delay(), /*zero_allowed=*/true);
+  checker.Time("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), /*zero_allowed=*/true);
+  const std::string& level = config.log_level();
+  if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
+    checker.Add("log_level", "is not debug, info, warn or error");
+  }
+  return checker.Take();
+}
+
+struct Gateway::Impl {
+  Impl(HandlerOptions options, Backend& backend, Metrics& metrics) : handler(std::move(options), backend, metrics) {}
+
+  TokenHandler handler;
+  std::unique_ptr<http::Server> server;  // destroyed first
+};
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::GatewayConfig& given,
+                                                        const GatewayOptions& options, Backend& backend,
+                                                        Metrics& metrics) {
+  const config::v1::GatewayConfig config = WithDefaults(given, options);
+  const ConfigProblems problems = CheckGatewayConfig(config, options, /*standalone=*/false);
+  if (!problems.empty()) return absl::InvalidArgumentError(FormatProblems("gateway", problems));
+
+  HandlerOptions handler;
+  handler.token_paths.assign(config.token_paths().begin(), config.token_paths().end());
+  handler.relay_headers.assign(config.relay_headers().begin(), config.relay_headers().end());
+  handler.cors = MakeCorsOptions(config.cors(), options);
+  handler.extended_response = config.extended_response();
+  // A tenth of the time is for getting the answer to the client, so that it hears 504 before the connection ends.
+  handler.timeout = std::max(std::chrono::milliseconds(1), ToMillis(config.limits().request_timeout()) * 9 / 10);
+  handler.max_token_bytes = config.limits().token_bytes();
+  handler.dev = options.dev;
+  handler.dev_private_network = options.dev_private_network;
+
+  http::ServerOptions server;
+  server.address = config.listen().http();
+  server.body_paths = handler.token_paths;
+  server.max_body_bytes = static_cast<std::size_t>(config.limits().body_bytes());
+  server.max_header_bytes = static_cast<std::size_t>(config.limits().header_bytes());
+  server.max_header_lines = static_cast<std::size_t>(config.limits().header_lines());
+  server.header_timeout = ToMillis(config.limits().header_timeout());
+  server.request_timeout = ToMillis(config.limits().request_timeout());
+  server.idle_timeout = ToMillis(config.limits().idle_timeout());
+  server.max_connections = config.limits().connections();
+
+  auto impl = std::make_unique<Impl>(std::move(handler), backend, metrics);
+  auto started = http::Server::Start(std::move(server), impl->handler);
+  if (!started.ok()) return started.status();
+  impl->server = *std::move(started);
+  if (options.dev) {
+    Log(LogLevel::kWarn, "development_mode",
+        {{"hint", "only loopback and private hosts are answered; not for anything that others can reach"}});
+  }
+  return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+std::string Gateway::address() const { return impl_->server->address(); }
+int Gateway::port() const { return impl_->server->port(); }
+void Gateway::Discourage() { impl_->server->Discourage(); }
+bool Gateway::Drain(std::chrono::steady_clock::time_point deadline) { return impl_->server->Drain(deadline); }
+
+}  // namespace livekit::token::gateway

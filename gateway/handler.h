@@ -1,0 +1,55 @@
+// The HTTP contract of the token endpoint, as a function from a request to a later answer.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/backend.h"
+#include "gateway/cors.h"
+#include "http/server.h"
+#include "service/metrics.h"
+
+namespace livekit::token::gateway {
+
+// How the handler behaves; Gateway fills in the configuration's defaults.
+struct HandlerOptions {
+  std::vector<std::string> token_paths;    // exact paths of the token endpoint
+  std::vector<std::string> relay_headers;  // credentials that go to the token server, in lower case
+  CorsOptions cors;
+  bool extended_response = false;
+  std::chrono::milliseconds timeout{9000};  // for the token server's answer
+  int max_token_bytes = 8192;
+  // Development mode: `Host` and the peer must be loopback or, with `dev_private_network`, in a private network. A
+  // private `Host` is answered in both, for emulators and containers; a peer is not.
+  bool dev = false;
+  bool dev_private_network = false;
+};
+
+// Answers requests. In this order: development's rule for `Host` and peer (403), origin (403), path (404), preflight
+// (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
+// MALFORMED_REQUEST), body (400), then whatever the token server says. Every answer carries `X-Request-Id`, the
+// request's own if it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and
+// bodies.
+//
+// Thread safety: all methods may be called concurrently. An answer of the backend that comes after the handler is gone
+// still ends its request.
+class TokenHandler : public http::Handler {
+ public:
+  // `backend` must outlive the handler; `metrics` also the last answer of the backend.
+  TokenHandler(HandlerOptions options, Backend& backend, Metrics& metrics);
+  ~TokenHandler() override;
+
+  void Handle(http::Request request, http::Respond respond) override;
+  http::Response Refuse(const http::Request& request, v1::ErrorReason reason) override;
+
+ private:
+  struct Shared;
+  class Exchange;
+
+  Backend& backend_;
+  std::shared_ptr<const Shared> shared_;
+};
+
+}  // namespace livekit::token::gateway

@@ -1,0 +1,140 @@
+// livekit-token-gateway: the HTTP token endpoint in front of a livekit-token-server.
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "gateway/gateway.h"
+#include "gateway/grpc_backend.h"
+#include "gateway/overrides.h"
+#include "http/admin.h"
+#include "service/config.h"
+#include "service/lifecycle.h"
+#include "service/log.h"
+#include "service/metrics.h"
+#include "service/process.h"
+
+ABSL_FLAG(std::string, config, "", "Configuration file (gateway.yaml)");
+ABSL_FLAG(bool, check_config, false, "Check the configuration, print every problem, and exit");
+ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
+ABSL_FLAG(std::string, admin_listen, "",
+          "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
+ABSL_FLAG(std::string, server_address, "",
+          "The token server: host:port, dns:///name:port or unix:/path; default localhost:50051");
+ABSL_FLAG(std::string, cors_origin, "",
+          "Web origins that may call, separated by commas; also LIVEKIT_TOKEN_CORS_ORIGIN in the environment");
+ABSL_FLAG(std::string, caller_token_file, "", "File with this gateway's own API key for the token server");
+ABSL_FLAG(bool, dev, false, "Development: loopback listeners, pages of loopback origins");
+ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, devices and pages of private networks");
+
+namespace livekit::token::gateway {
+namespace {
+
+std::chrono::milliseconds ToMillis(const google::protobuf::Duration& duration) {
+  return std::chrono::milliseconds(duration.seconds() * 1000 + duration.nanos() / 1'000'000);
+}
+
+int Fail(const absl::Status& status) {
+  const std::string message(status.message());
+  Log(LogLevel::kError, "start_failed", {{"error", std::string_view(message)}});
+  return kExitFailure;
+}
+
+// Reads the file, if there is one, and lets flags and environment override it.
+ConfigProblems LoadConfig(const GatewayOptions& options, config::v1::GatewayConfig& config) {
+  ConfigProblems problems;
+  if (const std::string path = absl::GetFlag(FLAGS_config); !path.empty()) {
+    auto text = ReadFile(path);
+    if (!text.ok()) return {{"", std::string(text.status().message())}};
+    problems = ReadYaml(*text, config);
+    // What could not be read would only cause problems that are none.
+    if (!problems.empty()) return problems;
+  }
+  GatewayOverrides overrides;
+  overrides.http_listen = absl::GetFlag(FLAGS_http_listen);
+  overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
+  overrides.server_address = absl::GetFlag(FLAGS_server_address);
+  overrides.cors_origin = FlagOrEnv(absl::GetFlag(FLAGS_cors_origin), "LIVEKIT_TOKEN_CORS_ORIGIN");
+  overrides.caller_token_file = absl::GetFlag(FLAGS_caller_token_file);
+  ApplyOverrides(overrides, config);
+  return CheckGatewayConfig(config, options, /*standalone=*/false);
+}
+
+int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options) {
+  GrpcBackendOptions backend_options;
+  backend_options.target = config.server().address();
+  if (const std::string& path = config.server().caller_token_file(); !path.empty()) {
+    auto token = ReadCallerToken(path);
+    if (!token.ok()) return Fail(token.status());
+    backend_options.caller_token = *std::move(token);
+  }
+
+  Metrics metrics;
+  Lifecycle lifecycle;
+  auto backend = GrpcBackend::Create(std::move(backend_options));
+  if (!backend.ok()) return Fail(backend.status());
+  auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle,
+                                  [&backend = **backend] { return backend.Ready(); });
+  if (!admin.ok()) return Fail(admin.status());
+  auto gateway = Gateway::Start(config, options, **backend, metrics);
+  if (!gateway.ok()) return Fail(gateway.status());
+
+  const std::string admin_address = (*admin)->address();
+  const std::string http_address = (*gateway)->address();
+  Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", std::string_view(admin_address)}});
+  Log(LogLevel::kInfo, "listening", {{"name", "http"}, {"address", std::string_view(http_address)}});
+  lifecycle.SetStarted();
+
+  const int signal = WaitForStopSignal();
+  Log(LogLevel::kInfo, "draining", {{"signal", signal}});
+  lifecycle.SetDraining();
+  (*gateway)->Discourage();
+  std::this_thread::sleep_for(ToMillis(config.drain().delay()));
+  const bool clean = (*gateway)->Drain(std::chrono::steady_clock::now() + ToMillis(config.drain().timeout()));
+  gateway->reset();
+  Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
+  return clean ? kExitClean : kExitDrainDeadline;
+}
+
+int Main(int argc, char** argv) {
+  BlockStopSignals();
+  absl::SetProgramUsageMessage("The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.");
+  absl::FlagsUsageConfig usage;
+  usage.version_string = [] { return std::string("livekit-token-gateway " LIVEKIT_TOKEN_VERSION "\n"); };
+  absl::SetFlagsUsageConfig(usage);
+  if (absl::ParseCommandLine(argc, argv).size() > 1) {
+    std::fputs("livekit-token-gateway takes flags only; see --help\n", stderr);
+    return kExitFailure;
+  }
+
+  GatewayOptions options;
+  options.dev = absl::GetFlag(FLAGS_dev);
+  options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
+  config::v1::GatewayConfig config;
+  const ConfigProblems problems = LoadConfig(options, config);
+  if (!problems.empty()) {
+    const std::string file = absl::GetFlag(FLAGS_config);
+    std::fputs(FormatProblems(file.empty() ? "flags" : file, problems).c_str(), stderr);
+    return kExitFailure;
+  }
+  if (absl::GetFlag(FLAGS_check_config)) {
+    std::puts("configuration ok");
+    return kExitClean;
+  }
+  if (auto status = SetLogLevel(config.log_level()); !status.ok()) return Fail(status);
+  return Serve(WithDefaults(std::move(config), options), options);
+}
+
+}  // namespace
+}  // namespace livekit::token::gateway
+
+int main(int argc, char** argv) { return livekit::token::gateway::Main(argc, argv); }

@@ -1,0 +1,40 @@
+// What the programs' main functions share: exit codes, environment, lists in flags.
+#pragma once
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace livekit::token {
+
+// What a program tells its supervisor when it ends.
+enum ExitCode : int {
+  kExitClean = 0,
+  kExitFailure = 1,        // configuration or runtime failure
+  kExitDrainDeadline = 3,  // stopped, but requests were cut off
+};
+
+// The value of a flag or, if that is empty, of the environment variable `name`; empty if there is neither.
+inline std::string FlagOrEnv(const std::string& flag, const char* name) {
+  if (!flag.empty()) return flag;
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// The parts of a list that is written with commas, without white space around them; empty parts are left out.
+inline std::vector<std::string> SplitList(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    std::string_view part = text.substr(0, comma);
+    while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
+    while (!part.empty() && (part.back() == ' ' || part.back() == '\t')) part.remove_suffix(1);
+    if (!part.empty()) parts.emplace_back(part);
+    if (comma == text.npos) break;
+    text.remove_prefix(comma + 1);
+  }
+  return parts;
+}
+
+}  // namespace livekit::token
