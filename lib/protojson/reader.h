@@ -13,6 +13,8 @@ namespace livekit::token::protojson {
 struct ReadOptions {
   int max_depth = 32;        // nesting of objects and arrays, the top one included
   int max_elements = 10000;  // members and array elements in all
+  // Treats an enum value whose name is unknown as absent instead of refusing it, as livekit-server does with tokens.
+  bool ignore_unknown_enum_names = false;
 };
 
 // What was ignored.
