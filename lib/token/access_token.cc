@@ -1,0 +1,146 @@
+#include "livekit/token/access_token.h"
+
+#include <array>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "claims_writer.h"
+#include "key_access.h"
+#include "livekit/token/grants.h"
+
+namespace livekit::token {
+namespace {
+
+// {"alg":"HS256","typ":"JWT"}, and the dot after it.
+constexpr std::string_view kHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
+
+constexpr std::size_t kJtiBytes = 16;
+
+// Random bytes for ids, drawn from OpenSSL's generator many at a time: one draw costs more than a whole signature.
+class RandomPool {
+ public:
+  std::array<char, kJtiBytes> Draw() {
+    if (next_ == bytes_.size()) {
+      RandomBytes(bytes_.data(), bytes_.size());
+      next_ = 0;
+    }
+    std::array<char, kJtiBytes> drawn;
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(next_), kJtiBytes, drawn.begin());
+    next_ += kJtiBytes;
+    return drawn;
+  }
+
+ private:
+  std::array<char, 256 * kJtiBytes> bytes_;
+  std::size_t next_ = bytes_.size();
+};
+
+// Not const data of the process: a fork would give both sides the same ids, which are labels and not secrets.
+std::string NewJti() {
+  thread_local RandomPool pool;
+  const auto bytes = pool.Draw();
+  return Base64UrlEncode({bytes.data(), bytes.size()});
+}
+
+absl::Status CheckTtl(std::chrono::seconds ttl) {
+  if (ttl.count() < 1) return RefuseField(v1::FIELD_INVALID, "ttl", "must be at least one second");
+  if (ttl > kMaxTtl) return RefuseField(v1::FIELD_INVALID, "ttl", "must be at most 100 years");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
+                                 std::chrono::system_clock::time_point now) {
+  LKT_RETURN_IF_ERROR(CheckTtl(options.ttl));
+  LKT_RETURN_IF_ERROR(CheckGrants(grants));
+  const livekit::RoomConfiguration* room_config = grants.has_room_config() ? &grants.room_config() : nullptr;
+  livekit::RoomConfiguration pruned;
+  if (room_config != nullptr) {
+    if (!options.allow_sensitive_credentials) LKT_RETURN_IF_ERROR(CheckRoomConfigCredentials(*room_config));
+    if (options.sfu_version.has_value()) {
+      pruned = *room_config;
+      PruneForSfu(*options.sfu_version, pruned);
+      room_config = &pruned;
+    }
+  }
+
+  SignedToken result;
+  const std::int64_t issued_at = UnixSeconds(now);
+  result.issue_time = std::chrono::system_clock::time_point(std::chrono::seconds(issued_at));
+  result.expire_time = result.issue_time + options.ttl;
+  if (!grants.identity().empty()) result.jti = NewJti();
+
+  // Reused by the thread, so that in the long run a signature allocates nothing but the token itself.
+  thread_local std::string claims;
+  claims.clear();
+  LKT_RETURN_IF_ERROR(
+      AppendClaims({key.id(), result.jti, issued_at, issued_at + options.ttl.count()}, grants, room_config, claims));
+
+  std::string& token = result.token;
+  token.reserve(kHeader.size() + Base64UrlLength(claims.size()) + 1 + Base64UrlLength(jose::HmacSha256::kSize));
+  token.append(kHeader);
+  AppendBase64Url(claims, token);
+  std::array<unsigned char, jose::HmacSha256::kSize> code;
+  KeyAccess::Hmac(key).Sign(token, code.data());
+  token.push_back('.');
+  AppendBase64Url({reinterpret_cast<const char*>(code.data()), code.size()}, token);
+
+  // A few huge claims must not stay in memory for ever.
+  constexpr std::size_t kKeptBytes = 64 * 1024;
+  if (claims.capacity() > kKeptBytes) {
+    Wipe(claims);
+    claims.shrink_to_fit();
+  }
+  return result;
+}
+
+AccessToken& AccessToken::SetIdentity(std::string_view identity) {
+  grants_.set_identity(std::string(identity));
+  return *this;
+}
+
+AccessToken& AccessToken::SetName(std::string_view name) {
+  grants_.set_name(std::string(name));
+  return *this;
+}
+
+AccessToken& AccessToken::SetMetadata(std::string_view metadata) {
+  grants_.set_metadata(std::string(metadata));
+  return *this;
+}
+
+AccessToken& AccessToken::SetAttribute(std::string_view key, std::string_view value) {
+  (*grants_.mutable_attributes())[std::string(key)] = std::string(value);
+  return *this;
+}
+
+AccessToken& AccessToken::JoinRoom(std::string_view room) {
+  grants_.mutable_video()->set_room_join(true);
+  grants_.mutable_video()->set_room(std::string(room));
+  return *this;
+}
+
+AccessToken& AccessToken::SetTtl(std::chrono::seconds ttl) {
+  options_.ttl = ttl;
+  return *this;
+}
+
+AccessToken& AccessToken::AllowSensitiveCredentials() {
+  options_.allow_sensitive_credentials = true;
+  return *this;
+}
+
+AccessToken& AccessToken::SetSfuVersion(SfuVersion version) {
+  options_.sfu_version = version;
+  return *this;
+}
+
+absl::StatusOr<SignedToken> AccessToken::Sign(const ApiKey& key, std::chrono::system_clock::time_point now) const {
+  return token::Sign(key, grants_, options_, now);
+}
+
+}  // namespace livekit::token

@@ -1,0 +1,60 @@
+// Authentication: from credentials to a principal.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "server/principal.h"
+
+namespace livekit::token {
+
+// One way to prove an identity, as configured under `authenticators`.
+//
+// Thread safety: all methods may be called concurrently.
+class Authenticator {
+ public:
+  using Done = std::function<void(absl::StatusOr<Principal>)>;
+
+  virtual ~Authenticator() = default;
+  // Name in the configuration.
+  virtual const std::string& name() const = 0;
+  // Names of the headers that it reads, in lower case, beside kCallerHeader. None: it reads no header.
+  virtual std::vector<std::string> headers() const = 0;
+  // Whether the credentials hold one that this authenticator is responsible for, valid or not.
+  virtual bool Recognizes(const Credentials& credentials) const = 0;
+  // Authenticates credentials that it recognizes, and calls `done` once: with the principal, or with
+  // AUTHENTICATION_FAILED. May have to ask elsewhere; calls `done` before it returns if not. Never blocks.
+  virtual void Authenticate(const Credentials& credentials, Time now, Done done) const = 0;
+};
+
+// All authenticators of a configuration.
+//
+// Thread safety: immutable.
+class AuthenticatorSet {
+ public:
+  // `anonymous` is the name of the anonymous authenticator; empty if there is none.
+  AuthenticatorSet(std::vector<std::unique_ptr<const Authenticator>> authenticators, std::string anonymous);
+
+  // Authenticates by the one authenticator that recognizes the credentials. Errors: AUTHENTICATION_REQUIRED without
+  // credentials where anonymous callers are unknown, AMBIGUOUS_CREDENTIALS, AUTHENTICATION_FAILED. Credentials that
+  // nobody recognizes fail: anonymous applies only when there are none.
+  void Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const;
+
+  // The headers in which a principal's credentials may stand, `authorization` among them.
+  const std::vector<std::string>& headers() const { return headers_; }
+
+ private:
+  std::vector<std::unique_ptr<const Authenticator>> authenticators_;
+  std::string anonymous_;
+  std::vector<std::string> headers_;
+};
+
+// The token of a `Bearer` credential (RFC 6750 section 2.1; the scheme's case does not matter), or empty.
+std::string_view BearerToken(std::string_view value);
+
+}  // namespace livekit::token

@@ -1,0 +1,24 @@
+// LiveKit projects: where clients connect and whose keys sign.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "livekit/token/api_key.h"
+#include "livekit/token/room_config.h"
+
+namespace livekit::token {
+
+// One project. Thread safety: immutable.
+struct Project {
+  std::string name;
+  // Address for clients, `ws://` or `wss://`; empty in development mode without LIVEKIT_URL, where it is made from the
+  // request's own host.
+  std::string client_url;
+  std::shared_ptr<const ApiKey> signing_key;
+  std::shared_ptr<const KeyRing> keys;  // all that verify, the signing key among them
+  std::optional<SfuVersion> sfu_version;
+};
+
+}  // namespace livekit::token
