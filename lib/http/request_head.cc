@@ -1,0 +1,170 @@
+#include "http/request_head.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/text.h"
+
+namespace livekit::token::http {
+namespace {
+
+// RFC 9110 section 5.6.2.
+constexpr auto kIsTokenCharacter = [] {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[c] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  for (const char c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}();
+
+bool IsToken(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return kIsTokenCharacter[static_cast<unsigned char>(c)]; });
+}
+
+bool IsTarget(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+// Visible characters, space, tab and bytes above ASCII (RFC 9110 section 5.5).
+bool IsFieldValue(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+  });
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Calls `visit` with each element of a comma-separated list.
+template <typename Visit>
+void ForEachElement(std::string_view list, Visit visit) {
+  for (;;) {
+    const std::size_t comma = list.find(',');
+    visit(Trim(list.substr(0, comma)));
+    if (comma == std::string_view::npos) return;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+// `http://host/path?query` is cut to `/path?query`; returns the authority. RFC 9112 section 3.2.2 asks servers to
+// accept this form and to believe it rather than `Host`.
+std::optional<std::string> CutAbsoluteForm(std::string& target) {
+  if (target.front() == '/') return std::nullopt;
+  const std::size_t scheme_end = target.find("://");
+  if (scheme_end == std::string::npos) return std::nullopt;
+  const std::string scheme = AsciiLower(target.substr(0, scheme_end));
+  if (scheme != "http" && scheme != "https") return std::nullopt;
+  const std::size_t start = scheme_end + 3;
+  const std::size_t path = std::min(target.find_first_of("/?", start), target.size());
+  std::string authority = target.substr(start, path - start);
+  target.erase(0, path);
+  if (target.empty() || target.front() != '/') target.insert(0, "/");
+  return authority;
+}
+
+bool ParseRequestLine(std::string_view line, RequestHead& head) {
+  const std::size_t first = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) return false;
+  const std::string_view method = line.substr(0, first);
+  const std::string_view target = line.substr(first + 1, last - first - 1);
+  const std::string_view version = line.substr(last + 1);
+  if (!IsToken(method) || method.size() > 32 || !IsTarget(target)) return false;
+  head.method = method;
+  head.target = target;
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return false;
+  head.minor_version = version.back() - '0';
+  head.keep_alive = head.minor_version == 1;
+  return true;
+}
+
+// What is seen of the headers that decide about framing.
+struct Seen {
+  int hosts = 0;
+  int content_lengths = 0;
+  int transfer_encodings = 0;
+};
+
+// Notes what one header line means for framing. Returns false if it must not be so.
+bool Interpret(const Header& header, Seen& seen, RequestHead& head) {
+  const std::string_view value = header.value;
+  if (EqualsIgnoreCase(header.name, "host")) {
+    return ++seen.hosts == 1;
+  }
+  if (EqualsIgnoreCase(header.name, "content-length")) {
+    std::uint64_t length = 0;
+    const auto result = std::from_chars(value.data(), value.data() + value.size(), length);
+    if (result.ec != std::errc{} || result.ptr != value.data() + value.size()) return false;
+    head.content_length = length;
+    return ++seen.content_lengths == 1;
+  }
+  if (EqualsIgnoreCase(header.name, "transfer-encoding")) {
+    // Other codings than this one are not known here, so that the end of the body would not be either.
+    head.chunked = EqualsIgnoreCase(value, "chunked");
+    return head.chunked && head.minor_version == 1 && ++seen.transfer_encodings == 1;
+  }
+  if (EqualsIgnoreCase(header.name, "content-encoding")) {
+    head.has_content_encoding = true;
+  } else if (EqualsIgnoreCase(header.name, "expect")) {
+    head.expects_continue = head.minor_version == 1 && EqualsIgnoreCase(value, "100-continue");
+  } else if (EqualsIgnoreCase(header.name, "connection")) {
+    bool close = false;
+    ForEachElement(value, [&](std::string_view option) {
+      if (EqualsIgnoreCase(option, "close")) close = true;
+      if (EqualsIgnoreCase(option, "keep-alive")) head.keep_alive = true;
+    });
+    if (close) head.keep_alive = false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_lines, RequestHead& head) {
+  bool is_first = true;
+  Seen seen;
+  while (!text.empty()) {
+    const std::size_t end = text.find("\r\n");
+    if (end == std::string_view::npos) return v1::MALFORMED_REQUEST;
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 2);
+    if (is_first) {
+      if (!ParseRequestLine(line, head)) return v1::MALFORMED_REQUEST;
+      is_first = false;
+      continue;
+    }
+    if (line.empty()) break;
+    if (head.headers.size() == max_lines) return v1::HEADERS_TOO_LARGE;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return v1::MALFORMED_REQUEST;
+    const std::string_view name = line.substr(0, colon);
+    const std::string_view value = Trim(line.substr(colon + 1));
+    if (!IsToken(name) || !IsFieldValue(value)) return v1::MALFORMED_REQUEST;
+    head.headers.push_back({std::string(name), std::string(value)});
+    if (!Interpret(head.headers.back(), seen, head)) return v1::MALFORMED_REQUEST;
+  }
+  if (is_first || !text.empty()) return v1::MALFORMED_REQUEST;
+  if (seen.content_lengths + seen.transfer_encodings > 1) return v1::MALFORMED_REQUEST;
+  if (seen.hosts == 0 && head.minor_version == 1) return v1::MALFORMED_REQUEST;
+  if (auto authority = CutAbsoluteForm(head.target)) {
+    const auto host = std::find_if(head.headers.begin(), head.headers.end(),
+                                   [](const Header& header) { return EqualsIgnoreCase(header.name, "host"); });
+    if (host != head.headers.end()) {
+      host->value = *std::move(authority);
+    } else {
+      head.headers.push_back({"Host", *std::move(authority)});
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace livekit::token::http

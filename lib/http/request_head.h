@@ -1,0 +1,38 @@
+// The head of an HTTP/1 request: request line and header lines (RFC 9112 sections 3 and 5), and what they say about
+// framing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/server.h"
+#include "livekit/token/v1/errors.pb.h"
+
+namespace livekit::token::http {
+
+struct RequestHead {
+  std::string method;
+  std::string target;  // origin-form or `*`; an absolute-form target is cut to it, its authority becomes `Host`
+  int minor_version = 1;
+  std::vector<Header> headers;  // as sent, without white space around values
+  std::optional<std::uint64_t> content_length;
+  bool chunked = false;
+  bool has_content_encoding = false;
+  bool expects_continue = false;
+  bool keep_alive = true;
+
+  // Whether bytes of a body follow the head.
+  bool HasBody() const { return chunked || content_length.value_or(0) != 0; }
+};
+
+// Parses `text`, which ends with the empty line, into `head`. Strict where leniency lets two readers of one connection
+// see different requests: no bare LF or CR, no folded lines, no space before a colon, one `Host`, at most one of
+// `Content-Length` and `Transfer-Encoding`. Returns the reason of a refusal, if any: MALFORMED_REQUEST or
+// HEADERS_TOO_LARGE; what was understood until then is in `head`.
+std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_lines, RequestHead& head);
+
+}  // namespace livekit::token::http
