@@ -126,8 +126,8 @@ class Handler {
       }
       case Kind::kEnum: {
         const EnumValueDescriptor* named = field.field->enum_type()->FindValueByName(value);
-        return named == nullptr ? Fail("must be one of the names of its enumeration")
-                                : SetEnum(target, named->number());
+        if (named != nullptr) return SetEnum(target, named->number());
+        return options_.ignore_unknown_enum_names || Fail("must be one of the names of its enumeration");
       }
       case Kind::kBool:
       case Kind::kNull:
