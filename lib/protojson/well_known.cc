@@ -49,11 +49,22 @@ bool IsTimestampText(std::string_view text) {
   return text == "Z" || matches(text, "+00:00") || matches(text, "-00:00");
 }
 
+bool InRange(Form form, std::int64_t seconds, std::int32_t nanos) {
+  if (nanos <= -1'000'000'000 || nanos >= 1'000'000'000) return false;
+  if (form == Form::kTimestamp) {
+    return seconds >= TimeUtil::kTimestampMinSeconds && seconds <= TimeUtil::kTimestampMaxSeconds && nanos >= 0;
+  }
+  return seconds >= TimeUtil::kDurationMinSeconds && seconds <= TimeUtil::kDurationMaxSeconds &&
+         !(seconds > 0 && nanos < 0) && !(seconds < 0 && nanos > 0);
+}
+
 template <typename Time>
-void Store(const Time& time, const TypeInfo& type, google::protobuf::Message& message) {
+bool Store(const Time& time, const TypeInfo& type, google::protobuf::Message& message) {
+  if (!InRange(type.form, time.seconds(), time.nanos())) return false;
   const auto* reflection = message.GetReflection();
   reflection->SetInt64(&message, type.fields[0].field, time.seconds());
   reflection->SetInt32(&message, type.fields[1].field, time.nanos());
+  return true;
 }
 
 }  // namespace
@@ -62,30 +73,25 @@ bool ReadTimeForm(std::string_view text, const TypeInfo& type, google::protobuf:
   if (type.form == Form::kTimestamp) {
     google::protobuf::Timestamp time;
     if (!IsTimestampText(text) || !TimeUtil::FromString(std::string(text), &time)) return false;
-    Store(time, type, message);
-    return true;
+    return Store(time, type, message);
   }
   google::protobuf::Duration time;
   if (!IsDurationText(text) || !TimeUtil::FromString(std::string(text), &time)) return false;
-  Store(time, type, message);
-  return true;
+  return Store(time, type, message);
 }
 
 bool AppendTimeForm(const google::protobuf::Message& message, const TypeInfo& type, std::string& out) {
   const auto* reflection = message.GetReflection();
   const std::int64_t seconds = reflection->GetInt64(message, type.fields[0].field);
   const std::int32_t nanos = reflection->GetInt32(message, type.fields[1].field);
-  if (nanos <= -1'000'000'000 || nanos >= 1'000'000'000) return false;
+  if (!InRange(type.form, seconds, nanos)) return false;
   std::string text;
   if (type.form == Form::kTimestamp) {
-    if (seconds < TimeUtil::kTimestampMinSeconds || seconds > TimeUtil::kTimestampMaxSeconds || nanos < 0) return false;
     google::protobuf::Timestamp time;
     time.set_seconds(seconds);
     time.set_nanos(nanos);
     text = TimeUtil::ToString(time);
   } else {
-    if (seconds < TimeUtil::kDurationMinSeconds || seconds > TimeUtil::kDurationMaxSeconds) return false;
-    if ((seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0)) return false;
     google::protobuf::Duration time;
     time.set_seconds(seconds);
     time.set_nanos(nanos);
