@@ -1,0 +1,154 @@
+#include <set>
+#include <string>
+
+#include "gateway/gateway.h"
+#include "gateway/overrides.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "service/config.h"
+#include "service/process.h"
+
+namespace livekit::token::gateway {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+config::v1::GatewayConfig FromYaml(std::string_view yaml) {
+  config::v1::GatewayConfig config;
+  EXPECT_THAT(FormatProblems("test", ReadYaml(yaml, config)), "");
+  return config;
+}
+
+std::vector<std::string> Paths(const config::v1::GatewayConfig& config, GatewayOptions options = {},
+                               bool standalone = false) {
+  std::vector<std::string> paths;
+  for (const auto& problem : CheckGatewayConfig(config, options, standalone)) paths.push_back(problem.path);
+  return paths;
+}
+
+TEST(CheckGatewayConfig, AcceptsAnEmptyFileAndACompleteOne) {
+  EXPECT_THAT(Paths({}), IsEmpty());
+  EXPECT_THAT(Paths({}, {true, false}), IsEmpty());
+  EXPECT_THAT(Paths({}, {true, true}), IsEmpty());
+  EXPECT_THAT(Paths({}, {}, true), IsEmpty());
+  EXPECT_THAT(Paths(FromYaml(R"(
+listen: { http: "127.0.0.1:0", admin: "[::1]:9464" }
+server: { address: "dns:///token-server:50051", caller_token_file: /etc/livekit/key }
+relay_headers: [authorization, x-api-key]
+cors: { origins: [https://app.acme.dev], credentials: true, headers: [x-api-key] }
+token_paths: [/getToken, /v2/tokens.json]
+extended_response: true
+limits: { body_bytes: 1024, header_timeout: 2s, request_timeout: 500ms, connections: 10 }
+log_level: debug
+drain: { delay: 0s, timeout: 5s }
+)")),
+              IsEmpty());
+}
+
+TEST(CheckGatewayConfig, ListsEveryProblemWithItsPath) {
+  EXPECT_THAT(Paths(FromYaml(R"(
+listen: { http: "3000", admin: "::1:9464" }
+server: { address: "http://token-server" }
+relay_headers: [Authorization, x-caller-authorization, cookie, x-api-key, x-api-key, host]
+cors: { origins: [https://app.acme.dev/, "*"], credentials: true }
+token_paths: [getToken, "/a*", /ok, /ok, "/{x}", /]
+limits: { body_bytes: 10, header_bytes: -1, connections: -1, token_bytes: 1, header_timeout: 0s, idle_timeout: 2h }
+log_level: loud
+drain: { timeout: 2h }
+)")),
+              UnorderedElementsAre(
+                  "listen.http", "listen.admin", "server.address", "relay_headers[0]", "relay_headers[1]",
+                  "relay_headers[2]", "relay_headers[4]", "relay_headers[5]", "cors.origins[0]", "cors.origins",
+                  "cors.credentials", "token_paths[0]", "token_paths[1]", "token_paths[3]", "token_paths[4]",
+                  "token_paths[5]", "limits.body_bytes", "limits.header_bytes", "limits.connections",
+                  "limits.token_bytes", "limits.header_timeout", "limits.idle_timeout", "log_level", "drain.timeout"));
+}
+
+TEST(CheckGatewayConfig, RefusesDurationsBeyondArithmetic) {
+  config::v1::GatewayConfig config;
+  config.mutable_limits()->mutable_request_timeout()->set_seconds(INT64_MAX);
+  config.mutable_limits()->mutable_header_timeout()->set_seconds(INT64_MIN);
+  config.mutable_drain()->mutable_delay()->set_nanos(-1);
+  EXPECT_THAT(Paths(config), UnorderedElementsAre("limits.request_timeout", "limits.header_timeout", "drain.delay"));
+}
+
+TEST(CheckGatewayConfig, KeepsDevelopmentOnLoopback) {
+  config::v1::GatewayConfig config;
+  for (const char* address : {"localhost:0", "127.0.0.1:3000", "[::1]:3000"}) {
+    config.mutable_listen()->set_http(address);
+    EXPECT_THAT(Paths(config, {true, false}), IsEmpty()) << address;
+  }
+  for (const char* address : {"[::]:3000", "0.0.0.0:3000", "192.168.1.5:3000", "8.8.8.8:3000", "host.example:3000"}) {
+    config.mutable_listen()->set_http(address);
+    EXPECT_THAT(Paths(config, {true, false}), ElementsAre("listen.http")) << address;
+    EXPECT_THAT(Paths(config, {true, true}), IsEmpty()) << address;
+    EXPECT_THAT(Paths(config, {false, false}), IsEmpty()) << address;
+  }
+  EXPECT_THAT(Paths({}, {false, true}), ElementsAre(""));
+}
+
+TEST(CheckGatewayConfig, LeavesServerAndAdminToTheOtherHalfOfTheStandalone) {
+  const auto config = FromYaml("{ listen: { admin: '[::]:1' }, server: { address: 'a:1' } }");
+  EXPECT_THAT(Paths(config, {}, true), UnorderedElementsAre("listen.admin", "server"));
+  EXPECT_THAT(Paths(config), IsEmpty());
+}
+
+TEST(WithDefaults, FillsInTheContractsValues) {
+  const auto config = WithDefaults({}, {});
+  EXPECT_EQ(config.listen().http(), "[::]:3000");
+  EXPECT_EQ(config.listen().admin(), "[::]:9464");
+  EXPECT_THAT(config.token_paths(), ElementsAre("/getToken", "/api/token"));
+  EXPECT_THAT(config.relay_headers(), ElementsAre("authorization"));
+  EXPECT_EQ(config.limits().body_bytes(), 65536);
+  EXPECT_EQ(config.limits().header_bytes(), 16384);
+  EXPECT_EQ(config.limits().header_lines(), 100);
+  EXPECT_EQ(config.limits().connections(), 10000);
+  EXPECT_EQ(config.limits().token_bytes(), 8192);
+  EXPECT_EQ(config.limits().header_timeout().seconds(), 5);
+  EXPECT_EQ(config.limits().request_timeout().seconds(), 10);
+  EXPECT_EQ(config.limits().idle_timeout().seconds(), 60);
+  EXPECT_EQ(WithDefaults(config, {}).SerializeAsString(), config.SerializeAsString());
+}
+
+TEST(WithDefaults, ListensOnLoopbackInDevelopment) {
+  EXPECT_EQ(WithDefaults({}, {true, false}).listen().http(), "localhost:3000");
+  EXPECT_EQ(WithDefaults({}, {true, false}).listen().admin(), "localhost:9464");
+  EXPECT_EQ(WithDefaults({}, {true, true}).listen().http(), "[::]:3000");
+  EXPECT_EQ(WithDefaults({}, {true, true}).listen().admin(), "localhost:9464");
+}
+
+TEST(WithDefaults, KeepsWhatIsGiven) {
+  auto config = FromYaml("{ relay_headers: [x-api-key], token_paths: [/t], drain: { timeout: 0s } }");
+  config = WithDefaults(config, {});
+  EXPECT_THAT(config.relay_headers(), ElementsAre("x-api-key"));
+  EXPECT_THAT(config.token_paths(), ElementsAre("/t"));
+  EXPECT_EQ(config.drain().timeout().seconds(), 0);
+}
+
+TEST(ApplyOverrides, ReplacesOnlyWhatIsGiven) {
+  auto config = FromYaml("{ listen: { http: 'a:1', admin: 'b:2' }, cors: { origins: [https://old.dev] } }");
+  ApplyOverrides({}, config);
+  EXPECT_THAT(config.cors().origins(), ElementsAre("https://old.dev"));
+  GatewayOverrides overrides;
+  overrides.http_listen = "c:3";
+  overrides.cors_origin = "https://a.dev, https://b.dev,";
+  overrides.server_address = "d:4";
+  overrides.caller_token_file = "/k";
+  ApplyOverrides(overrides, config);
+  EXPECT_EQ(config.listen().http(), "c:3");
+  EXPECT_EQ(config.listen().admin(), "b:2");
+  EXPECT_THAT(config.cors().origins(), ElementsAre("https://a.dev", "https://b.dev"));
+  EXPECT_EQ(config.server().address(), "d:4");
+  EXPECT_EQ(config.server().caller_token_file(), "/k");
+}
+
+TEST(SplitList, DropsSpaceAndEmptyParts) {
+  EXPECT_THAT(SplitList(" a ,,b,\tc d,"), ElementsAre("a", "b", "c d"));
+  EXPECT_THAT(SplitList(""), IsEmpty());
+  EXPECT_THAT(SplitList(" , "), IsEmpty());
+}
+
+}  // namespace
+}  // namespace livekit::token::gateway
