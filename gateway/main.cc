@@ -13,9 +13,11 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "gateway/gateway.h"
 #include "gateway/grpc_backend.h"
 #include "gateway/overrides.h"
+#include "grpc/support/log.h"
 #include "http/admin.h"
 #include "service/config.h"
 #include "service/lifecycle.h"
@@ -49,13 +51,18 @@ int Fail(const absl::Status& status) {
   return kExitFailure;
 }
 
-// Reads the file, if there is one, and lets flags and environment override it.
-ConfigProblems LoadConfig(const GatewayOptions& options, config::v1::GatewayConfig& config) {
-  ConfigProblems problems;
-  if (const std::string path = absl::GetFlag(FLAGS_config); !path.empty()) {
-    auto text = ReadFile(path);
-    if (!text.ok()) return {{"", std::string(text.status().message())}};
-    problems = ReadYaml(*text, config);
+// gRPC writes lines of its own to standard error, where our log is.
+void LogForGrpc(gpr_log_func_args* args) {
+  const LogLevel level = args->severity == GPR_LOG_SEVERITY_ERROR  ? LogLevel::kError
+                         : args->severity == GPR_LOG_SEVERITY_INFO ? LogLevel::kInfo
+                                                                   : LogLevel::kDebug;
+  Log(level, "grpc", {{"message", args->message}});
+}
+
+// Reads the file's text, if there is one, and lets flags and environment override it.
+ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, config::v1::GatewayConfig& config) {
+  if (!yaml.empty()) {
+    ConfigProblems problems = ReadYaml(yaml, config);
     // What could not be read would only cause problems that are none.
     if (!problems.empty()) return problems;
   }
@@ -107,9 +114,11 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
 
 int Main(int argc, char** argv) {
   BlockStopSignals();
+  gpr_set_log_function(LogForGrpc);
   absl::SetProgramUsageMessage("The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.");
   absl::FlagsUsageConfig usage;
   usage.version_string = [] { return std::string("livekit-token-gateway " LIVEKIT_TOKEN_VERSION "\n"); };
+  usage.contains_help_flags = [](absl::string_view source) { return absl::EndsWith(source, "gateway/main.cc"); };
   absl::SetFlagsUsageConfig(usage);
   if (absl::ParseCommandLine(argc, argv).size() > 1) {
     std::fputs("livekit-token-gateway takes flags only; see --help\n", stderr);
@@ -119,10 +128,16 @@ int Main(int argc, char** argv) {
   GatewayOptions options;
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
+  const std::string file = absl::GetFlag(FLAGS_config);
+  std::string yaml;
+  if (!file.empty()) {
+    auto text = ReadFile(file);
+    if (!text.ok()) return Fail(text.status());
+    yaml = *std::move(text);
+  }
   config::v1::GatewayConfig config;
-  const ConfigProblems problems = LoadConfig(options, config);
+  const ConfigProblems problems = LoadConfig(yaml, options, config);
   if (!problems.empty()) {
-    const std::string file = absl::GetFlag(FLAGS_config);
     std::fputs(FormatProblems(file.empty() ? "flags" : file, problems).c_str(), stderr);
     return kExitFailure;
   }

@@ -20,6 +20,8 @@
 
 #include "base/status.h"
 #include "gmock/gmock.h"
+#include "grpcpp/ext/health_check_service_server_builder_option.h"
+#include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
@@ -87,6 +89,8 @@ class FakeService : public v1::TokenService::Service {
 
 class GrpcBackendTest : public ::testing::Test {
  protected:
+  static void SetUpTestSuite() { grpc::EnableDefaultHealthCheckService(true); }
+
   GrpcBackendTest() {
     char name[] = "/tmp/lkt-grpc-XXXXXX";
     directory_ = mkdtemp(name);
@@ -99,8 +103,10 @@ class GrpcBackendTest : public ::testing::Test {
     rmdir(directory_.c_str());
   }
 
-  void Serve(const std::string& address = "127.0.0.1:0") {
+  // Servers have gRPC's health service, as ours do, unless `health` says no.
+  void Serve(const std::string& address = "127.0.0.1:0", bool health = true) {
     grpc::ServerBuilder builder;
+    if (!health) builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(&service);
@@ -246,6 +252,25 @@ TEST_F(GrpcBackendTest, BecomesReadyAndStaysSoWhenTheServerGoes) {
   Stop();
   EXPECT_EQ(ReasonOf(Issue(Item())), v1::UNAVAILABLE);
   EXPECT_TRUE(backend->Ready());
+}
+
+TEST_F(GrpcBackendTest, KeepsAwayFromAServerThatIsNotServing) {
+  Serve();
+  server_->GetHealthCheckService()->SetServingStatus(false);
+  Connect(Target());
+  EXPECT_EQ(ReasonOf(Issue(Item())), v1::UNAVAILABLE);
+  EXPECT_FALSE(backend->Ready());
+  EXPECT_TRUE(service.requests.empty());
+  server_->GetHealthCheckService()->SetServingStatus(true);
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!backend->Ready() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_TRUE(Get(Issue(Item())).has_token());
+}
+
+TEST_F(GrpcBackendTest, WorksWithAServerWithoutHealthService) {
+  Serve("127.0.0.1:0", /*health=*/false);
+  Connect(Target());
+  EXPECT_TRUE(Get(Issue(Item())).has_token());
 }
 
 TEST_F(GrpcBackendTest, EndsWithTheItemsTime) {

@@ -142,7 +142,8 @@ std::vector<BadBody> BadBodies() {
       {"binary", std::string("\x00\x01\xfe\xff MARK", 9), "INVALID_JSON"},
       // D-20
       {"depth bomb", std::string(60000, '['), "INVALID_JSON"},
-      {"depth bomb inside a known field", R"({"room_config":)" + std::string(60000, '['), "FIELD_INVALID", "room_config"},
+      {"depth bomb inside a known field", R"({"room_config":)" + std::string(60000, '['), "FIELD_INVALID",
+       "room_config"},
       {"depth bomb inside an unknown field", R"({"MARK":)" + std::string(60000, '['), "INVALID_JSON"},
       {"closed depth bomb", R"({"MARK":)" + std::string(33, '[') + std::string(33, ']') + "}", "INVALID_JSON"},
       {"too many members", many, "FIELD_INVALID"},

@@ -1,0 +1,167 @@
+// livekit-token-standalone: the token server and its gateway in one process. The only file that sees both.
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "gateway/backend.h"
+#include "gateway/gateway.h"
+#include "gateway/overrides.h"
+#include "http/admin.h"
+#include "server/server.h"
+#include "server/startup.h"
+#include "service/config.h"
+#include "service/lifecycle.h"
+#include "service/log.h"
+#include "service/metrics.h"
+#include "service/process.h"
+
+ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml with a section `gateway`)");
+ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
+ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
+ABSL_FLAG(std::string, grpc_listen, "",
+          "gRPC address, host:port or unix:/path; default [::]:50051, with --dev localhost:50051");
+ABSL_FLAG(std::string, admin_listen, "",
+          "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
+ABSL_FLAG(std::string, cors_origin, "",
+          "Web origins that may call, separated by commas; also LIVEKIT_TOKEN_CORS_ORIGIN in the environment");
+ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do everything, loopback only");
+ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices and pages of private networks");
+ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
+
+namespace livekit::token::gateway {
+namespace {
+
+// Calls the authority in this process.
+class DirectBackend final : public Backend {
+ public:
+  explicit DirectBackend(const TokenAuthority& authority) : authority_(authority) {}
+
+  void Issue(Item item, Done done) override {
+    // The item must live until the answer, which may come later.
+    auto kept = std::make_shared<const Item>(std::move(item));
+    authority_.IssueRelayed(*kept, [kept, done = std::move(done)](Result result) { done(std::move(result)); });
+  }
+  bool Ready() const override { return true; }
+
+ private:
+  const TokenAuthority& authority_;
+};
+
+struct Startup {
+  ServerStartup server;
+  config::v1::GatewayConfig gateway;
+};
+
+Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gateway_options) {
+  ServerOverrides server_overrides;
+  server_overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
+  server_overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
+  GatewayOverrides gateway_overrides;
+  gateway_overrides.http_listen = absl::GetFlag(FLAGS_http_listen);
+  gateway_overrides.cors_origin = FlagOrEnv(absl::GetFlag(FLAGS_cors_origin), "LIVEKIT_TOKEN_CORS_ORIGIN");
+
+  Startup startup;
+  config::v1::ServerConfig server_config;
+  const std::string path = absl::GetFlag(FLAGS_config);
+  if (!path.empty()) {
+    auto text = ReadFile(path);
+    if (!text.ok()) {
+      startup.server.problems.push_back({"", std::string(text.status().message())});
+      return startup;
+    }
+    bool has_section = false;
+    startup.server.problems = ReadYamlWithSection(*text, server_config, "gateway", startup.gateway, has_section);
+    // What could not be read would only cause problems that are none.
+    if (!startup.server.problems.empty()) return startup;
+  }
+  ApplyOverrides(gateway_overrides, startup.gateway);
+  startup.server =
+      PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options, ProcessEnvironment);
+  for (auto& problem : CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true)) {
+    problem.path = problem.path.empty() ? "gateway" : ConfigPath("gateway", problem.path);
+    startup.server.problems.push_back(std::move(problem));
+  }
+  startup.gateway = WithDefaults(std::move(startup.gateway), gateway_options);
+  return startup;
+}
+
+void LogListening(const char* name, const std::string& address) {
+  Log(LogLevel::kInfo, "listening", {{"name", name}, {"address", std::string_view(address)}});
+}
+
+int Serve(const Startup& startup, const ServerOptions& server_options, const GatewayOptions& gateway_options) {
+  const config::v1::ServerConfig& config = startup.server.config;
+  Metrics metrics;
+  Lifecycle lifecycle;
+  auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle, [] { return true; });
+  if (!admin.ok()) return FailStart(admin.status());
+  auto server = TokenServer::Start(config, server_options, startup.server.state, SystemClock(), metrics);
+  if (!server.ok()) return FailStart(server.status());
+  DirectBackend backend((*server)->authority());
+  auto gateway = Gateway::Start(startup.gateway, gateway_options, backend, metrics);
+  if (!gateway.ok()) return FailStart(gateway.status());
+
+  LogListening("admin", (*admin)->address());
+  LogListening("grpc", (*server)->address());
+  LogListening("http", (*gateway)->address());
+  if (server_options.dev) {
+    std::fputs(DevBanner(config, (*gateway)->address(), (*server)->address()).c_str(), stdout);
+    std::fflush(stdout);
+  }
+  lifecycle.SetStarted();
+
+  const int signal = WaitForStopSignal();
+  Log(LogLevel::kInfo, "draining", {{"signal", signal}});
+  lifecycle.SetDraining();
+  (*server)->Discourage();
+  (*gateway)->Discourage();
+  std::this_thread::sleep_for(ToMillis(config.drain().delay()));
+  // HTTP first: its requests need the authority, which lives as long as the server.
+  const auto timeout = ToMillis(config.drain().timeout());
+  const auto deadline = std::chrono::system_clock::now() + timeout;
+  const bool http_clean = (*gateway)->Drain(std::chrono::steady_clock::now() + timeout);
+  gateway->reset();
+  const bool clean = (*server)->Drain(deadline) && http_clean;
+  Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
+  return clean ? kExitClean : kExitDrainDeadline;
+}
+
+int Main(int argc, char** argv) {
+  BlockStopSignals();
+  if (!ParseFlags(argc, argv, "livekit-token-standalone",
+                  "Issues LiveKit access tokens over HTTP and gRPC, in one process.")) {
+    return kExitFailure;
+  }
+  if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
+
+  ServerOptions server_options;
+  server_options.dev = absl::GetFlag(FLAGS_dev);
+  server_options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
+  GatewayOptions gateway_options;
+  gateway_options.dev = server_options.dev;
+  gateway_options.dev_private_network = server_options.dev_private_network;
+  const Startup startup = Prepare(server_options, gateway_options);
+  if (!startup.server.problems.empty()) {
+    const std::string file = absl::GetFlag(FLAGS_config);
+    std::fputs(FormatProblems(file.empty() ? "flags" : file, startup.server.problems).c_str(), stderr);
+    return kExitFailure;
+  }
+  if (absl::GetFlag(FLAGS_check_config)) {
+    std::puts("configuration ok");
+    return kExitClean;
+  }
+  if (auto status = SetLogLevel(startup.server.config.log_level()); !status.ok()) return FailStart(status);
+  LogWarnings(startup.server.warnings);
+  return Serve(startup, server_options, gateway_options);
+}
+
+}  // namespace
+}  // namespace livekit::token::gateway
+
+int main(int argc, char** argv) { return livekit::token::gateway::Main(argc, argv); }

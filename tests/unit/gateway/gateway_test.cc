@@ -1,0 +1,152 @@
+// The whole gateway over sockets; what it answers is tested in handler_test.cc.
+
+#include "gateway/gateway.h"
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "handler_fixture.h"
+#include "support/raw_client.h"
+#include "support/status_matchers.h"
+
+namespace livekit::token::gateway {
+namespace {
+
+using livekit::token::testing::PostRequest;
+using livekit::token::testing::RawClient;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+// Holds requests until the test answers them.
+class HoldingBackend : public Backend {
+ public:
+  void Issue(Item, Done done) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    pending_.push_back(std::move(done));
+    if (!arrived_) {
+      arrived_ = true;
+      first_.set_value();
+    }
+  }
+  bool Ready() const override { return true; }
+
+  bool AwaitFirst() { return first_.get_future().wait_for(seconds(30)) == std::future_status::ready; }
+  std::vector<Done> Take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(pending_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  bool arrived_ = false;
+  std::promise<void> first_;
+  std::vector<Done> pending_;
+};
+
+config::v1::GatewayConfig Config() {
+  config::v1::GatewayConfig config;
+  config.mutable_listen()->set_http("127.0.0.1:0");
+  return config;
+}
+
+class GatewayTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Gateway> Start(Backend& backend, const config::v1::GatewayConfig& config = Config(),
+                                 GatewayOptions options = {}) {
+    auto gateway = Gateway::Start(config, options, backend, metrics);
+    EXPECT_OK(gateway);
+    return gateway.ok() ? *std::move(gateway) : nullptr;
+  }
+
+  Metrics metrics;
+};
+
+TEST_F(GatewayTest, ServesTheEndpointAtThePortItNames) {
+  FakeBackend backend;
+  auto gateway = Start(backend);
+  ASSERT_NE(gateway, nullptr);
+  EXPECT_EQ(gateway->address(), "127.0.0.1:" + std::to_string(gateway->port()));
+  RawClient client(gateway->port());
+  const auto response = client.Exchange(PostRequest("/getToken", R"({"room_name":"r"})"));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 201);
+  EXPECT_EQ(response->Header("content-type"), "application/json");
+  EXPECT_EQ(response->body, R"({"server_url":"wss://acme.livekit.cloud","participant_token":"aaa.bbb.ccc"})");
+  EXPECT_EQ(backend.items.at(0).client_address(), "127.0.0.1");
+  EXPECT_EQ(backend.items.at(0).timeout().seconds(), 9);
+}
+
+TEST_F(GatewayTest, AppliesTheConfiguredLimits) {
+  auto config = Config();
+  config.mutable_limits()->set_body_bytes(64);
+  config.add_token_paths("/t");
+  FakeBackend backend;
+  auto gateway = Start(backend, config);
+  ASSERT_NE(gateway, nullptr);
+  const std::string large = R"({"room_name":")" + std::string(64, 'x') + "\"}";
+  const auto refused = RawClient(gateway->port()).Exchange(PostRequest("/t", large));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 413);
+  EXPECT_THAT(refused->body, ::testing::HasSubstr("BODY_TOO_LARGE"));
+  const auto taken = RawClient(gateway->port()).Exchange(PostRequest("/t", "{}"));
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->status, 201);
+  const auto elsewhere = RawClient(gateway->port()).Exchange(PostRequest("/getToken", "{}"));
+  ASSERT_TRUE(elsewhere);
+  EXPECT_EQ(elsewhere->status, 404);
+}
+
+TEST_F(GatewayTest, FailsToStartOnATakenPortAndOnABadConfiguration) {
+  FakeBackend backend;
+  auto first = Start(backend);
+  ASSERT_NE(first, nullptr);
+  auto config = Config();
+  config.mutable_listen()->set_http(first->address());
+  EXPECT_FALSE(Gateway::Start(config, {}, backend, metrics).ok());
+  config = Config();
+  config.add_relay_headers("x-caller-authorization");
+  EXPECT_FALSE(Gateway::Start(config, {}, backend, metrics).ok());
+  config = Config();
+  config.mutable_listen()->set_http("0.0.0.0:0");
+  EXPECT_FALSE(Gateway::Start(config, {true, false}, backend, metrics).ok());
+}
+
+TEST_F(GatewayTest, FinishesWhatIsInProgressWhenItDrains) {
+  HoldingBackend backend;
+  auto gateway = Start(backend);
+  ASSERT_NE(gateway, nullptr);
+  RawClient client(gateway->port());
+  ASSERT_TRUE(client.Send(PostRequest("/getToken", "{}")));
+  ASSERT_TRUE(backend.AwaitFirst());
+  gateway->Discourage();
+  auto drained = std::async(std::launch::async, [&] { return gateway->Drain(steady_clock::now() + seconds(30)); });
+  for (auto& done : backend.Take()) done(FakeBackend::Token());
+  const auto response = client.Read();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 201);
+  EXPECT_EQ(response->Header("connection"), "close");
+  EXPECT_TRUE(drained.get());
+}
+
+TEST_F(GatewayTest, CutsOffWhatIsInProgressAtTheDeadlineAndSurvivesItsLateAnswer) {
+  HoldingBackend backend;
+  auto gateway = Start(backend);
+  ASSERT_NE(gateway, nullptr);
+  RawClient client(gateway->port());
+  ASSERT_TRUE(client.Send(PostRequest("/getToken", "{}")));
+  ASSERT_TRUE(backend.AwaitFirst());
+  EXPECT_FALSE(gateway->Drain(steady_clock::now()));
+  gateway.reset();
+  for (auto& done : backend.Take()) done(FakeBackend::Token());
+  EXPECT_FALSE(client.Read());
+}
+
+}  // namespace
+}  // namespace livekit::token::gateway
