@@ -1,10 +1,15 @@
-// What the programs' main functions share: exit codes, environment, lists in flags.
+// What the programs' main functions share: flags, exit codes, environment, reports about the start.
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/duration.pb.h"
+#include "service/config.h"
 
 namespace livekit::token {
 
@@ -14,6 +19,18 @@ enum ExitCode : int {
   kExitFailure = 1,        // configuration or runtime failure
   kExitDrainDeadline = 3,  // stopped, but requests were cut off
 };
+
+// Parses the command line into Abseil flags; `program` and `description` are for --version and --help. Returns false,
+// with a line on standard error, if there is anything but flags.
+bool ParseFlags(int argc, char** argv, const std::string& program, const std::string& description);
+
+// Logs why the program cannot start and returns the exit code for it. The message must be our own text.
+int FailStart(const absl::Status& status);
+
+// Logs what is odd in a configuration that is nevertheless served.
+void LogWarnings(const ConfigProblems& warnings);
+
+std::chrono::milliseconds ToMillis(const google::protobuf::Duration& duration);
 
 // The value of a flag or, if that is empty, of the environment variable `name`; empty if there is neither.
 inline std::string FlagOrEnv(const std::string& flag, const char* name) {

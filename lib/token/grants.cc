@@ -1,7 +1,6 @@
 #include "livekit/token/grants.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "base/status.h"
@@ -10,14 +9,7 @@
 namespace livekit::token {
 namespace {
 
-constexpr std::array<std::string_view, 7> kKnownKinds = {"standard", "ingress",   "egress", "sip",
-                                                    "agent",    "connector", "bridge"};
-constexpr std::array<std::string_view, 6> kKnownDetails = {"cloud_agent",      "forwarded",   "connector_whatsapp",
-                                                          "connector_twilio", "bridge_rtsp", "simulation"};
-constexpr std::array<std::string_view, 4> kKnownSources = {"camera", "microphone", "screen_share", "screen_share_audio"};
-
-template <std::size_t N>
-bool Contains(const std::array<std::string_view, N>& names, std::string_view name) {
+bool Contains(const std::vector<std::string_view>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -119,9 +111,23 @@ absl::Status CheckExtraClaims(const google::protobuf::Struct& extra) {
 
 }  // namespace
 
-bool IsParticipantKind(std::string_view name) { return Contains(kKnownKinds, name); }
-bool IsKindDetail(std::string_view name) { return Contains(kKnownDetails, name); }
-bool IsTrackSource(std::string_view name) { return Contains(kKnownSources, name); }
+const std::vector<std::string_view>& ParticipantKinds() {
+  static const auto* const names =
+      new std::vector<std::string_view>{"standard", "ingress", "egress", "sip", "agent", "connector", "bridge"};
+  return *names;
+}
+
+const std::vector<std::string_view>& KindDetails() {
+  static const auto* const names = new std::vector<std::string_view>{
+      "cloud_agent", "forwarded", "connector_whatsapp", "connector_twilio", "bridge_rtsp", "simulation"};
+  return *names;
+}
+
+bool IsParticipantKind(std::string_view name) { return Contains(ParticipantKinds(), name); }
+bool IsKindDetail(std::string_view name) { return Contains(KindDetails(), name); }
+bool IsTrackSource(std::string_view name) {
+  return name == "camera" || name == "microphone" || name == "screen_share" || name == "screen_share_audio";
+}
 
 absl::Status CheckGrants(const v1::Grants& grants) {
   if (grants.identity().size() > kMaxIdentityBytes) return TooLong("identity", kMaxIdentityBytes);

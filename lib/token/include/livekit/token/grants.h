@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "livekit/token/v1/grants.pb.h"
@@ -14,6 +15,10 @@ inline constexpr std::size_t kMaxIdentityBytes = 256;
 inline constexpr std::size_t kMaxNameBytes = 256;
 inline constexpr std::size_t kMaxMetadataBytes = 512 * 1024;
 inline constexpr std::size_t kMaxAttributesBytes = 64 * 1024;  // keys and values together
+
+// The names of all participant kinds and kind details that LiveKit knows.
+const std::vector<std::string_view>& ParticipantKinds();
+const std::vector<std::string_view>& KindDetails();
 
 // Whether LiveKit knows the participant kind, kind detail or track source of this name. Case matters: its publish check
 // compares sources exactly.

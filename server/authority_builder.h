@@ -1,0 +1,35 @@
+// From configuration to an authority's state.
+#pragma once
+
+#include <memory>
+
+#include "livekit/token/config/v1/server_config.pb.h"
+#include "livekit/token/key_source.h"
+#include "server/authority.h"
+#include "service/config.h"
+
+namespace livekit::token {
+
+// Circumstances of a start that the configuration does not hold.
+struct BuildOptions {
+  Environment environment = ProcessEnvironment;
+  // Development mode: weak secrets are taken, LiveKit's `devkey` with `secret` stands in for missing keys, and a
+  // project may lack a client URL.
+  bool dev = false;
+};
+
+// A state, or everything that is wrong with the configuration.
+struct BuildResult {
+  std::shared_ptr<const AuthorityState> state;  // null if there are problems
+  ConfigProblems problems;
+  ConfigProblems warnings;
+};
+
+// Reads the key files that `config` names and builds the state. Finds all problems, not only the first.
+BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const BuildOptions& options);
+
+// The configuration of development mode: a project from the environment, anonymous callers who may do everything, and
+// made-up identities and rooms.
+config::v1::ServerConfig DevConfig(const Environment& environment);
+
+}  // namespace livekit::token

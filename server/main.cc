@@ -1,0 +1,104 @@
+// livekit-token-server: the gRPC token service.
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "http/admin.h"
+#include "server/server.h"
+#include "server/startup.h"
+#include "service/config.h"
+#include "service/lifecycle.h"
+#include "service/log.h"
+#include "service/metrics.h"
+#include "service/process.h"
+
+ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml)");
+ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
+ABSL_FLAG(std::string, grpc_listen, "",
+          "gRPC address, host:port or unix:/path; default [::]:50051, with --dev localhost:50051");
+ABSL_FLAG(std::string, admin_listen, "",
+          "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
+ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do everything, loopback only");
+ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices in private networks");
+ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
+
+namespace livekit::token {
+namespace {
+
+ServerStartup Prepare(const ServerOptions& options) {
+  ServerOverrides overrides;
+  overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
+  overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
+  const std::string path = absl::GetFlag(FLAGS_config);
+  if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment);
+  ServerStartup failed;
+  config::v1::ServerConfig config;
+  auto text = ReadFile(path);
+  if (!text.ok()) {
+    failed.problems.push_back({"", std::string(text.status().message())});
+    return failed;
+  }
+  failed.problems = ReadYaml(*text, config);
+  // What could not be read would only cause problems that are none.
+  if (!failed.problems.empty()) return failed;
+  return PrepareServer(&config, overrides, options, ProcessEnvironment);
+}
+
+int Serve(const ServerStartup& startup, const ServerOptions& options) {
+  Metrics metrics;
+  Lifecycle lifecycle;
+  auto admin = http::Admin::Start(startup.config.listen().admin(), metrics, lifecycle, [] { return true; });
+  if (!admin.ok()) return FailStart(admin.status());
+  auto server = TokenServer::Start(startup.config, options, startup.state, SystemClock(), metrics);
+  if (!server.ok()) return FailStart(server.status());
+
+  const std::string admin_address = (*admin)->address();
+  Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", std::string_view(admin_address)}});
+  Log(LogLevel::kInfo, "listening", {{"name", "grpc"}, {"address", std::string_view((*server)->address())}});
+  if (options.dev) std::fputs(DevBanner(startup.config, "", (*server)->address()).c_str(), stdout);
+  std::fflush(stdout);
+  lifecycle.SetStarted();
+
+  const int signal = WaitForStopSignal();
+  Log(LogLevel::kInfo, "draining", {{"signal", signal}});
+  lifecycle.SetDraining();
+  (*server)->Discourage();
+  std::this_thread::sleep_for(ToMillis(startup.config.drain().delay()));
+  const bool clean = (*server)->Drain(std::chrono::system_clock::now() + ToMillis(startup.config.drain().timeout()));
+  Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
+  return clean ? kExitClean : kExitDrainDeadline;
+}
+
+int Main(int argc, char** argv) {
+  BlockStopSignals();
+  if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.")) {
+    return kExitFailure;
+  }
+  if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
+
+  ServerOptions options;
+  options.dev = absl::GetFlag(FLAGS_dev);
+  options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
+  const ServerStartup startup = Prepare(options);
+  const std::string file = absl::GetFlag(FLAGS_config);
+  std::fputs(FormatProblems(file.empty() ? "flags" : file, startup.problems).c_str(), stderr);
+  if (!startup.problems.empty()) return kExitFailure;
+  if (absl::GetFlag(FLAGS_check_config)) {
+    std::puts("configuration ok");
+    return kExitClean;
+  }
+  if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  LogWarnings(startup.warnings);
+  return Serve(startup, options);
+}
+
+}  // namespace
+}  // namespace livekit::token
+
+int main(int argc, char** argv) { return livekit::token::Main(argc, argv); }

@@ -1,0 +1,49 @@
+#include "server/rpc_status.h"
+
+#include <string>
+
+#include "base/status.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace livekit::token {
+namespace {
+
+constexpr char kDomain[] = "livekit.token.v1";
+constexpr std::size_t kMaxFieldBytes = 3 * 1024;
+
+}  // namespace
+
+grpc::Status ToRpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const v1::Error error = ToError(status);
+  const auto code = static_cast<grpc::StatusCode>(GetReasonInfo(error.reason()).code);
+
+  google::rpc::Status details;
+  details.set_code(code);
+  details.set_message(error.message());
+  google::rpc::ErrorInfo info;
+  info.set_reason(v1::ErrorReason_Name(error.reason()));
+  info.set_domain(kDomain);
+  details.add_details()->PackFrom(info);
+  if (error.fields_size() > 0) {
+    google::rpc::BadRequest bad_request;
+    std::size_t bytes = 0;
+    for (const auto& field : error.fields()) {
+      bytes += field.ByteSizeLong();
+      if (bytes > kMaxFieldBytes) break;
+      auto* violation = bad_request.add_field_violations();
+      violation->set_field(field.field());
+      violation->set_description(field.message());
+    }
+    details.add_details()->PackFrom(bad_request);
+  }
+  if (error.has_retry_delay()) {
+    google::rpc::RetryInfo retry;
+    *retry.mutable_retry_delay() = error.retry_delay();
+    details.add_details()->PackFrom(retry);
+  }
+  return {code, error.message(), details.SerializeAsString()};
+}
+
+}  // namespace livekit::token

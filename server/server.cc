@@ -1,0 +1,160 @@
+#include "server/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "base/address.h"
+#include "base/status.h"
+#include "server/token_service.h"
+#include "service/log.h"
+
+namespace livekit::token {
+namespace {
+
+namespace cfg = config::v1;
+
+constexpr int kMaxRequestBytes = 4 << 20;
+constexpr int kMaxResponseBytes = 16 << 20;  // what a batch of 1000 tokens needs
+constexpr int kMaxMetadataBytes = 16 << 10;
+constexpr char kUnixPrefix[] = "unix:";
+
+bool IsUnix(const std::string& address) { return address.rfind(kUnixPrefix, 0) == 0; }
+
+void CheckAddress(const std::string& path, const std::string& address, bool unix_allowed, const ServerOptions& options,
+                  ConfigProblems& problems) {
+  if (address.empty()) return;
+  if (IsUnix(address)) {
+    if (!unix_allowed || address.size() == sizeof kUnixPrefix - 1) problems.push_back({path, "must be host:port"});
+    return;
+  }
+  const auto parsed = ParseHostPort(address);
+  if (!parsed.ok()) {
+    problems.push_back(
+        {path, unix_allowed ? "must be host:port, [v6]:port or unix:/path" : "must be host:port or [v6]:port"});
+    return;
+  }
+  if (options.dev && !options.dev_private_network && ClassifyHost(parsed->host) != HostKind::kLoopback) {
+    problems.push_back({path, "must be a loopback address in development mode, unless --dev_private_network is given"});
+  }
+}
+
+void CheckNotNegative(const std::string& path, bool present, const google::protobuf::Duration& duration,
+                      ConfigProblems& problems) {
+  if (present && (duration.seconds() < 0 || duration.nanos() < 0)) problems.push_back({path, "must not be negative"});
+}
+
+void SetDefault(std::string* field, const char* value) {
+  if (field->empty()) *field = value;
+}
+
+// Who is answered at all. Outside development mode that is decided by credentials alone.
+bool AcceptsPeer(const ServerOptions& options, std::string_view address) {
+  if (!options.dev) return true;
+  const HostKind kind = ClassifyHost(address);
+  return kind == HostKind::kLoopback || (options.dev_private_network && kind == HostKind::kPrivate);
+}
+
+}  // namespace
+
+ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options) {
+  ConfigProblems problems;
+  CheckAddress("listen.grpc", config.listen().grpc(), /*unix_allowed=*/true, options, problems);
+  CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
+  CheckNotNegative("drain.delay", config.drain().has_delay(), config.drain().delay(), problems);
+  CheckNotNegative("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), problems);
+  const std::string& level = config.log_level();
+  if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
+    problems.push_back({"log_level", "must be debug, info, warn or error"});
+  }
+  return problems;
+}
+
+cfg::ServerConfig WithDefaults(cfg::ServerConfig config, const ServerOptions& options) {
+  SetDefault(config.mutable_listen()->mutable_grpc(), options.dev ? "localhost:50051" : "[::]:50051");
+  SetDefault(config.mutable_listen()->mutable_admin(), options.dev ? "localhost:9464" : "[::]:9464");
+  SetDefault(config.mutable_log_level(), "info");
+  if (!config.drain().has_delay()) config.mutable_drain()->mutable_delay();
+  if (!config.drain().has_timeout()) config.mutable_drain()->mutable_timeout()->set_seconds(20);
+  return config;
+}
+
+struct TokenServer::Impl {
+  Impl(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics, const ServerOptions& options)
+      : authority(std::move(state), clock, metrics),
+        service(authority, metrics, [options](std::string_view peer) { return AcceptsPeer(options, peer); }) {}
+
+  TokenAuthority authority;
+  TokenService service;
+  std::string address;
+  std::unique_ptr<grpc::Server> server;
+  std::once_flag drained;
+  std::atomic<bool> clean{true};
+};
+
+TokenServer::TokenServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+TokenServer::~TokenServer() { Drain(std::chrono::system_clock::now()); }
+
+absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::ServerConfig& config,
+                                                                const ServerOptions& options,
+                                                                std::shared_ptr<const AuthorityState> state,
+                                                                const Clock& clock, Metrics& metrics) {
+  auto impl = std::make_unique<Impl>(std::move(state), clock, metrics, options);
+  // Both are settings of the process and must come before the builder.
+  grpc::EnableDefaultHealthCheckService(true);
+  if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+
+  grpc::ServerBuilder builder;
+  const std::string& address = config.listen().grpc();
+  int port = 0;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  // gRPC's default would let a second process share the port and take half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  // Gateways send keepalive pings every 10 s; without this they would be sent away for too many.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder.SetMaxSendMessageSize(kMaxResponseBytes);
+  builder.RegisterService(&impl->service);
+  impl->server = builder.BuildAndStart();
+  if (impl->server == nullptr || (!IsUnix(address) && port == 0)) {
+    return absl::UnavailableError("the gRPC address " + address + " cannot be bound; is another process using it?");
+  }
+  if (auto* health = impl->server->GetHealthCheckService()) {
+    health->SetServingStatus(v1::TokenService::service_full_name(), true);
+  }
+  impl->address = address;
+  if (!IsUnix(address)) {
+    HostPort bound = *ParseHostPort(address);
+    bound.port = port;
+    impl->address = bound.ToString();
+  }
+  return std::unique_ptr<TokenServer>(new TokenServer(std::move(impl)));
+}
+
+const TokenAuthority& TokenServer::authority() const { return impl_->authority; }
+
+const std::string& TokenServer::address() const { return impl_->address; }
+
+void TokenServer::Discourage() {
+  // Clients that watch health move to another server before calls are refused here.
+  if (auto* health = impl_->server->GetHealthCheckService()) health->Shutdown();
+}
+
+bool TokenServer::Drain(std::chrono::system_clock::time_point deadline) {
+  std::call_once(impl_->drained, [&] {
+    Discourage();
+    impl_->server->Shutdown(deadline);
+    impl_->server->Wait();
+    impl_->clean = std::chrono::system_clock::now() <= deadline;
+  });
+  return impl_->clean;
+}
+
+}  // namespace livekit::token

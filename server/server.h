@@ -1,0 +1,60 @@
+// The token server: the authority behind a gRPC listener.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "livekit/token/config/v1/server_config.pb.h"
+#include "server/authority.h"
+#include "service/config.h"
+#include "service/metrics.h"
+
+namespace livekit::token {
+
+// What is not in the file.
+struct ServerOptions {
+  // Development mode: loopback listeners.
+  bool dev = false;
+  // With `dev`: any listener, and peers in private networks.
+  bool dev_private_network = false;
+};
+
+// The problems of those parts of `config` that BuildAuthorityState does not see: addresses, times, log level. `config`
+// is as read, before WithDefaults.
+ConfigProblems CheckServerConfig(const config::v1::ServerConfig& config, const ServerOptions& options);
+
+// `config` with every field that has a default filled in; the only place that knows the defaults. Idempotent.
+config::v1::ServerConfig WithDefaults(config::v1::ServerConfig config, const ServerOptions& options);
+
+// A serving token server. Alive means serving; the destructor stops without grace, so call Drain first.
+//
+// Thread safety: all methods may be called concurrently.
+class TokenServer {
+ public:
+  // Binds and serves. `config` must have its defaults and no problems. `clock` and `metrics` must outlive the server.
+  // Errors: the address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<TokenServer>> Start(const config::v1::ServerConfig& config,
+                                                            const ServerOptions& options,
+                                                            std::shared_ptr<const AuthorityState> state,
+                                                            const Clock& clock, Metrics& metrics);
+  ~TokenServer();
+
+  const TokenAuthority& authority() const;
+  // The bound address, with the chosen port.
+  const std::string& address() const;
+  // Tells health watchers that this server is about to stop; calls are still answered.
+  void Discourage();
+  // Refuses new calls and finishes those in progress until `deadline`. Returns whether all finished. Idempotent.
+  bool Drain(std::chrono::system_clock::time_point deadline);
+
+ private:
+  struct Impl;
+  explicit TokenServer(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace livekit::token

@@ -1,0 +1,119 @@
+#include "server/token_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/address.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "server/rpc_status.h"
+#include "service/log.h"
+
+namespace livekit::token {
+namespace {
+
+std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+bool IsRequestId(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+}  // namespace
+
+std::string PeerAddress(std::string_view peer) {
+  const std::size_t colon = peer.find(':');
+  const std::string_view scheme = peer.substr(0, colon);
+  if (scheme == "unix" || scheme == "unix-abstract") return "localhost";
+  if (colon == std::string_view::npos || (scheme != "ipv4" && scheme != "ipv6")) return {};
+  std::string address(peer.substr(colon + 1));
+  // gRPC writes the brackets of IPv6 addresses percent-encoded.
+  for (const auto& [encoded, plain] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
+    if (const std::size_t at = address.find(encoded); at != std::string::npos) address.replace(at, 3, plain);
+  }
+  return HostOf(address).value_or("");
+}
+
+TokenService::TokenService(const TokenAuthority& authority, Metrics& metrics,
+                           std::function<bool(std::string_view)> accepts_peer)
+    : authority_(authority), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {}
+
+CallContext TokenService::MakeContext(const grpc::CallbackServerContext& context) const {
+  CallContext call;
+  const auto& headers = authority_.credential_headers();
+  for (const auto& [key, value] : context.client_metadata()) {
+    const std::string_view name = View(key);
+    if (name == kCallerHeader) {
+      call.caller.headers.push_back({std::string(name), std::string(View(value))});
+    } else if (std::find(headers.begin(), headers.end(), name) != headers.end()) {
+      call.credentials.headers.push_back({std::string(name), std::string(View(value))});
+    } else if (name == "x-request-id" && IsRequestId(View(value))) {
+      call.request_id = std::string(View(value));
+    }
+  }
+  if (call.request_id.empty()) call.request_id = RandomName();
+  call.host = HostOf(View(context.ExperimentalGetAuthority())).value_or("");
+  return call;
+}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Request, Response> method,
+                                            grpc::CallbackServerContext* context, const Request* request,
+                                            Response* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto start = std::chrono::steady_clock::now();
+  const auto finish = [this, name, reactor, response, start](absl::StatusOr<Response> result) {
+    const grpc::Status status = ToRpcStatus(result.status());
+    metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), std::chrono::steady_clock::now() - start);
+    if (result.ok()) *response = *std::move(result);
+    reactor->Finish(status);
+  };
+  // An exception that left this function would reach the client as UNIMPLEMENTED; only the allocator can throw here.
+  try {
+    if (!accepts_peer_(PeerAddress(context->peer()))) {
+      finish(Refuse(v1::HOST_NOT_ALLOWED));
+      return reactor;
+    }
+    const CallContext call = MakeContext(*context);
+    (authority_.*method)(call, *request, finish);
+  } catch (const std::exception&) {
+    Log(LogLevel::kError, "exception", {{"method", name}});
+    finish(Refuse(v1::INTERNAL));
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TokenService::IssueParticipantToken(grpc::CallbackServerContext* context,
+                                                              const v1::IssueParticipantTokenRequest* request,
+                                                              v1::IssueParticipantTokenResponse* response) {
+  return Run("IssueParticipantToken", &TokenAuthority::IssueParticipantToken, context, request, response);
+}
+
+grpc::ServerUnaryReactor* TokenService::BatchIssueParticipantTokens(
+    grpc::CallbackServerContext* context, const v1::BatchIssueParticipantTokensRequest* request,
+    v1::BatchIssueParticipantTokensResponse* response) {
+  return Run("BatchIssueParticipantTokens", &TokenAuthority::BatchIssueParticipantTokens, context, request, response);
+}
+
+grpc::ServerUnaryReactor* TokenService::MintAccessToken(grpc::CallbackServerContext* context,
+                                                        const v1::MintAccessTokenRequest* request,
+                                                        v1::MintAccessTokenResponse* response) {
+  return Run("MintAccessToken", &TokenAuthority::MintAccessToken, context, request, response);
+}
+
+grpc::ServerUnaryReactor* TokenService::BatchMintAccessTokens(grpc::CallbackServerContext* context,
+                                                              const v1::BatchMintAccessTokensRequest* request,
+                                                              v1::BatchMintAccessTokensResponse* response) {
+  return Run("BatchMintAccessTokens", &TokenAuthority::BatchMintAccessTokens, context, request, response);
+}
+
+grpc::ServerUnaryReactor* TokenService::VerifyAccessToken(grpc::CallbackServerContext* context,
+                                                          const v1::VerifyAccessTokenRequest* request,
+                                                          v1::VerifyAccessTokenResponse* response) {
+  return Run("VerifyAccessToken", &TokenAuthority::VerifyAccessToken, context, request, response);
+}
+
+}  // namespace livekit::token

@@ -1,0 +1,59 @@
+// The gRPC face of the authority.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "livekit/token/v1/token_service.grpc.pb.h"
+#include "server/authority.h"
+#include "service/metrics.h"
+
+namespace livekit::token {
+
+// Translates calls into calls of the authority: metadata into credentials, refusals into statuses. Holds no rules of
+// its own.
+//
+// Thread safety: gRPC calls it concurrently.
+class TokenService final : public v1::TokenService::CallbackService {
+ public:
+  // `accepts_peer` decides by a peer's address whether it is answered at all. `authority` and `metrics` must outlive
+  // the service.
+  TokenService(const TokenAuthority& authority, Metrics& metrics, std::function<bool(std::string_view)> accepts_peer);
+
+  grpc::ServerUnaryReactor* IssueParticipantToken(grpc::CallbackServerContext* context,
+                                                  const v1::IssueParticipantTokenRequest* request,
+                                                  v1::IssueParticipantTokenResponse* response) override;
+  grpc::ServerUnaryReactor* BatchIssueParticipantTokens(grpc::CallbackServerContext* context,
+                                                        const v1::BatchIssueParticipantTokensRequest* request,
+                                                        v1::BatchIssueParticipantTokensResponse* response) override;
+  grpc::ServerUnaryReactor* MintAccessToken(grpc::CallbackServerContext* context,
+                                            const v1::MintAccessTokenRequest* request,
+                                            v1::MintAccessTokenResponse* response) override;
+  grpc::ServerUnaryReactor* BatchMintAccessTokens(grpc::CallbackServerContext* context,
+                                                  const v1::BatchMintAccessTokensRequest* request,
+                                                  v1::BatchMintAccessTokensResponse* response) override;
+  grpc::ServerUnaryReactor* VerifyAccessToken(grpc::CallbackServerContext* context,
+                                              const v1::VerifyAccessTokenRequest* request,
+                                              v1::VerifyAccessTokenResponse* response) override;
+
+ private:
+  template <typename Request, typename Response>
+  using Method = void (TokenAuthority::*)(const CallContext&, const Request&, TokenAuthority::Done<Response>) const;
+
+  // Runs one call: the only place where calls begin and end.
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* Run(std::string_view name, Method<Request, Response> method,
+                                grpc::CallbackServerContext* context, const Request* request, Response* response);
+  CallContext MakeContext(const grpc::CallbackServerContext& context) const;
+
+  const TokenAuthority& authority_;
+  Metrics& metrics_;
+  std::function<bool(std::string_view)> accepts_peer_;
+};
+
+// The address inside what gRPC calls a peer, such as `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000` or `unix:/path`; unix
+// sockets are `localhost`.
+std::string PeerAddress(std::string_view peer);
+
+}  // namespace livekit::token
