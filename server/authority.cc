@@ -5,6 +5,7 @@
 #include <atomic>
 #include <utility>
 
+#include "base/address.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "livekit/token/access_token.h"
@@ -171,7 +172,7 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(Re
   state_->authenticators.Authenticate(
       credentials, clock_.Now(), [this, &item, done = std::move(done)](absl::StatusOr<Principal> principal) {
         absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
-            principal.ok() ? Issue(*principal, item.request(), item.host(), item.max_token_bytes())
+            principal.ok() ? Issue(*principal, item.request(), HostOf(item.host()).value_or(""), item.max_token_bytes())
                            : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
         RelayedResult result;
         if (issued.ok()) {
