@@ -27,7 +27,7 @@ export function temporaryFolder() {
 // Starts `program` with its listeners on free ports and waits until all of `listeners` listen. The result has the
 // address of each, by name, everything printed, and stop().
 export async function start(program, listeners, flags, env = {}) {
-  const child = spawn(path.join(top, 'build/bin', program), flags, {
+  const child = spawn(path.join(top, process.env.BUILD_DIR ?? 'build', 'bin', program), flags, {
     env: environment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

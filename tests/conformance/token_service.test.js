@@ -86,7 +86,8 @@ for (const name of ['standalone', 'gateway and server over a unix socket']) {
       const cases = [
         ['SIGNATURE_INVALID', await make(`${apiSecret}.`)],
         ['SIGNATURE_INVALID', `${header}.${payload}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`],
-        ['ALGORITHM_NOT_SUPPORTED', `${none}.${payload}.`],
+        ['ALGORITHM_NOT_SUPPORTED', `${none}.${payload}.${signature}`],
+        ['MALFORMED', `${none}.${payload}.`],
         ['MALFORMED', `${header}.${payload}`],
         ['EXPIRED', await make(apiSecret, '-2 hours')],
       ];
