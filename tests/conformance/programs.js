@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -20,9 +20,14 @@ function environment(extra) {
 }
 
 // A folder for unix sockets; their paths must be short.
-export function temporaryFolder() {
-  return mkdtempSync(path.join(tmpdir(), 'lk-'));
+function temporaryFolder() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lk-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
+
+// Ends a program that neither listens nor stops, so that a test fails instead of waiting for ever.
+const patience = 30_000;
 
 // Starts `program` with its listeners on free ports and waits until all of `listeners` listen. The result has the
 // address of each, by name, everything printed, and stop().
@@ -32,9 +37,13 @@ export async function start(program, listeners, flags, env = {}) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const running = { addresses: {}, output: '', child };
+  let overdue = setTimeout(() => child.kill('SIGKILL'), patience);
   const exited = new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal }));
+    child.on('close', (code, signal) => {
+      clearTimeout(overdue);
+      resolve({ code, signal });
+    });
   });
   const listening = new Promise((resolve) => {
     createInterface({ input: child.stderr }).on('line', (line) => {
@@ -52,6 +61,7 @@ export async function start(program, listeners, flags, env = {}) {
   child.stdout.on('data', (data) => (running.output += data));
 
   running.stop = async () => {
+    overdue = setTimeout(() => child.kill('SIGKILL'), patience);
     child.kill('SIGTERM');
     const { code, signal } = await exited;
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${program} must stop cleanly\n${running.output}`);
@@ -62,6 +72,7 @@ export async function start(program, listeners, flags, env = {}) {
       throw new Error(`${program} ended with ${code ?? signal} before it listened\n${running.output}`);
     }),
   ]);
+  clearTimeout(overdue);
   return running;
 }
 
