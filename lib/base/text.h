@@ -11,12 +11,21 @@ namespace livekit::token {
 // Whether `text` is well-formed UTF-8 (Unicode table 3-7: no surrogates, no overlong forms, nothing above U+10FFFF).
 bool IsValidUtf8(std::string_view text);
 
-// Appends `text` to `out` as a JSON string with quotes, escaping only what RFC 8259 section 7 requires. Returns false
-// if `text` is not UTF-8; `out` then holds a partial string.
+// Most bytes that WriteJsonString writes for `size` bytes.
+constexpr std::size_t JsonStringBound(std::size_t size) { return size * 6 + 2; }
+
+// Writes `text` to `to` as a JSON string with quotes, escaping only what RFC 8259 section 7 requires, and returns the
+// end. There must be room for JsonStringBound bytes. Null if `text` is not UTF-8.
+char* WriteJsonString(std::string_view text, char* to);
+
+// The same at the end of `out`. Returns false if `text` is not UTF-8; `out` is then as it was.
 bool AppendJsonString(std::string_view text, std::string& out);
 
 // Length of the base64url form without padding of `size` bytes (RFC 7515 section 2).
 constexpr std::size_t Base64UrlLength(std::size_t size) { return size / 3 * 4 + (size % 3 == 0 ? 0 : size % 3 + 1); }
+
+// Writes `bytes` to `to` as base64url without padding, Base64UrlLength bytes, and returns the end.
+char* WriteBase64Url(std::string_view bytes, char* to);
 
 // Appends `bytes` as base64url without padding.
 void AppendBase64Url(std::string_view bytes, std::string& out);

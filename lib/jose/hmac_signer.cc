@@ -11,7 +11,7 @@
 
 namespace livekit::token::jose {
 
-HmacSha256::HmacSha256(std::string_view key) {
+HmacSha256::HmacSha256(std::string_view key, std::string_view prefix) {
   std::array<unsigned char, SHA256_CBLOCK> block{};
   if (key.size() > block.size()) {
     SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), block.data());
@@ -21,6 +21,7 @@ HmacSha256::HmacSha256(std::string_view key) {
   for (auto& byte : block) byte ^= 0x36;
   SHA256_Init(&inner_);
   SHA256_Update(&inner_, block.data(), block.size());
+  SHA256_Update(&inner_, prefix.data(), prefix.size());
   for (auto& byte : block) byte ^= 0x36 ^ 0x5c;
   SHA256_Init(&outer_);
   SHA256_Update(&outer_, block.data(), block.size());

@@ -15,15 +15,16 @@ class HmacSha256 {
  public:
   static constexpr std::size_t kSize = SHA256_DIGEST_LENGTH;
 
-  // `key` is used as it is, of any length; it need not outlive the constructor.
-  explicit HmacSha256(std::string_view key);
+  // `key` is used as it is, of any length. Every message is taken to begin with `prefix`, which is hashed only here.
+  // Neither need outlive the constructor.
+  explicit HmacSha256(std::string_view key, std::string_view prefix = {});
   HmacSha256(const HmacSha256&) = delete;
   HmacSha256& operator=(const HmacSha256&) = delete;
   ~HmacSha256();
 
-  // Writes the kSize bytes of the code of `message` to `out`.
+  // Writes the kSize bytes of the code of the prefix and `message` to `out`.
   void Sign(std::string_view message, unsigned char* out) const;
-  // Whether `code` is the code of `message`; the comparison takes the same time wherever they differ.
+  // Whether `code` is the code of the prefix and `message`; the comparison takes the same time wherever they differ.
   bool Verify(std::string_view message, std::string_view code) const;
 
  private:

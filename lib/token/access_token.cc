@@ -1,8 +1,10 @@
 #include "livekit/token/access_token.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/status.h"
@@ -13,9 +15,6 @@
 
 namespace livekit::token {
 namespace {
-
-// {"alg":"HS256","typ":"JWT"}, and the dot after it.
-constexpr std::string_view kHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
 
 constexpr std::size_t kJtiBytes = 16;
 
@@ -74,27 +73,27 @@ absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, co
   result.expire_time = result.issue_time + options.ttl;
   if (!grants.identity().empty()) result.jti = NewJti();
 
-  // Reused by the thread, so that in the long run a signature allocates nothing but the token itself.
-  thread_local std::string claims;
-  claims.clear();
+  // Kept by the thread, so that in the long run a signature allocates nothing but the token itself.
+  thread_local Buffer claims;
+  const auto& signer = KeyAccess::Signer(key);
+  claims.Clear();
+  claims.Append(signer.tail);
   LKT_RETURN_IF_ERROR(
-      AppendClaims({key.id(), result.jti, issued_at, issued_at + options.ttl.count()}, grants, room_config, claims));
+      AppendClaims({result.jti, issued_at, issued_at + options.ttl.count()}, grants, room_config, claims));
 
-  std::string& token = result.token;
-  token.reserve(kHeader.size() + Base64UrlLength(claims.size()) + 1 + Base64UrlLength(jose::HmacSha256::kSize));
-  token.append(kHeader);
-  AppendBase64Url(claims, token);
-  std::array<unsigned char, jose::HmacSha256::kSize> code;
-  KeyAccess::Hmac(key).Sign(token, code.data());
-  token.push_back('.');
-  AppendBase64Url({reinterpret_cast<const char*>(code.data()), code.size()}, token);
+  constexpr std::size_t kCodeBytes = jose::HmacSha256::kSize;
+  const std::size_t rest_size = Base64UrlLength(claims.view().size());
+  result.token.reserve(signer.prefix.size() + rest_size + 1 + Base64UrlLength(kCodeBytes));
+  result.token.append(signer.prefix);
+  AppendBase64Url(claims.view(), result.token);
+  std::array<char, kCodeBytes> code;
+  signer.signer.Sign({result.token.data() + signer.prefix.size(), rest_size},
+                     reinterpret_cast<unsigned char*>(code.data()));
+  result.token.push_back('.');
+  AppendBase64Url({code.data(), code.size()}, result.token);
 
-  // A few huge claims must not stay in memory for ever.
-  constexpr std::size_t kKeptBytes = 64 * 1024;
-  if (claims.capacity() > kKeptBytes) {
-    Wipe(claims);
-    claims.shrink_to_fit();
-  }
+  constexpr std::size_t kKeptBytes = 64 * 1024;  // a few huge claims must not stay in memory for ever
+  claims.ShrinkTo(kKeptBytes);
   return result;
 }
 

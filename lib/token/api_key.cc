@@ -4,12 +4,17 @@
 #include <array>
 #include <utility>
 
+#include "base/buffer.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "claims_writer.h"
 #include "key_access.h"
 
 namespace livekit::token {
 namespace {
+
+// No `kid`: LiveKit finds the key by `iss`.
+constexpr std::string_view kTokenHeader = R"({"alg":"HS256","typ":"JWT"})";
 
 constexpr std::size_t kMinSecretBytes = 32;
 constexpr std::size_t kMaxIdBytes = 256;
@@ -56,8 +61,22 @@ absl::Status CheckSecret(std::string_view secret, SecretStrength strength) {
 
 }  // namespace
 
+ApiKey::Signer::Signer(std::string_view id, std::string_view secret) : Signer(MakeStart(id), secret) {}
+
+ApiKey::Signer::Signer(Start start, std::string_view secret)
+    : prefix(std::move(start.prefix)), tail(std::move(start.tail)), signer(secret, prefix), verifier(secret) {}
+
+ApiKey::Signer::Start ApiKey::Signer::MakeStart(std::string_view id) {
+  Buffer claims;
+  AppendIssuer(id, claims);
+  const std::string_view text = claims.view();
+  const std::size_t whole = text.size() / 3 * 3;
+  return {Base64UrlEncode(kTokenHeader) + "." + Base64UrlEncode(text.substr(0, whole)),
+          std::string(text.substr(whole))};
+}
+
 ApiKey::ApiKey(std::string_view id, std::string_view secret)
-    : id_(id), signer_(std::make_unique<const Signer>(secret)) {}
+    : id_(id), signer_(std::make_unique<const Signer>(id, secret)) {}
 
 ApiKey::~ApiKey() = default;
 

@@ -18,19 +18,19 @@ namespace {
 // Writes the members of JSON objects into one buffer and remembers the first field with bad text.
 class ClaimsWriter {
  public:
-  explicit ClaimsWriter(std::string& out) : out_(out) {}
+  explicit ClaimsWriter(Buffer& out) : out_(out) {}
 
-  void Open() { out_.push_back('{'); }
+  void Open() { out_.Append("{"); }
   void Close() {
     if (out_.back() == ',') out_.pop_back();
-    out_.append("},", 2);
+    out_.Append("},");
   }
   // Ends the outermost object.
   void Finish() {
     Close();
     out_.pop_back();
   }
-  void Key(const ClaimName& claim) { out_.append(claim.key); }
+  void Key(const ClaimName& claim) { out_.Append(claim.key); }
 
   void String(const ClaimName& claim, std::string_view field, std::string_view value) {
     if (value.empty()) return;
@@ -39,10 +39,11 @@ class ClaimsWriter {
   }
   void Number(const ClaimName& claim, std::int64_t value) {
     Key(claim);
-    char text[24];
-    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-    out_.append(text, static_cast<std::size_t>(end - text));
-    out_.push_back(',');
+    constexpr std::size_t kMaxDigits = 20;
+    char* to = out_.Extend(kMaxDigits + 1);
+    to = std::to_chars(to, to + kMaxDigits, value).ptr;
+    *to++ = ',';
+    out_.Commit(to);
   }
   // A plain boolean: false is omitted.
   void Flag(const ClaimName& claim, bool value) {
@@ -50,29 +51,36 @@ class ClaimsWriter {
   }
   void Bool(const ClaimName& claim, bool value) {
     Key(claim);
-    out_.append(value ? "true," : "false,");
+    out_.Append(value ? "true," : "false,");
   }
   template <typename Strings>
   void List(const ClaimName& claim, std::string_view field, const Strings& values) {
     if (values.empty()) return;
     Key(claim);
-    out_.push_back('[');
+    out_.Append("[");
     for (const auto& value : values) Text(field, value);
     out_.back() = ']';
-    out_.push_back(',');
+    out_.Append(",");
   }
   // A string and a comma.
   void Text(std::string_view field, std::string_view value) {
-    if (!AppendJsonString(value, out_) && bad_field_.empty()) bad_field_ = field;
-    out_.push_back(',');
+    char* end = WriteJsonString(value, out_.Extend(JsonStringBound(value.size()) + 1));
+    if (end == nullptr) {
+      if (bad_field_.empty()) bad_field_ = field;
+      end = out_.Extend(1);
+    }
+    *end++ = ',';
+    out_.Commit(end);
   }
   void Name(std::string_view field, std::string_view name) {
     Text(field, name);
     out_.back() = ':';
   }
   void Message(const google::protobuf::Message& message, std::string_view field) {
-    if (!protojson::Append(message, out_) && bad_field_.empty()) bad_field_ = field;
-    out_.push_back(',');
+    std::string text;
+    if (!protojson::Append(message, text) && bad_field_.empty()) bad_field_ = field;
+    out_.Append(text);
+    out_.Append(",");
   }
   void Value(const google::protobuf::Value& value);
 
@@ -82,7 +90,7 @@ class ClaimsWriter {
   std::string_view bad_field() const { return bad_field_; }
 
  private:
-  std::string& out_;
+  Buffer& out_;
   std::string_view bad_field_;
 };
 
@@ -108,32 +116,29 @@ void ClaimsWriter::Value(const google::protobuf::Value& value) {
     case google::protobuf::Value::kStringValue:
       return Text("extra_claims", value.string_value());
     case google::protobuf::Value::kBoolValue:
-      out_.append(value.bool_value() ? "true," : "false,");
-      return;
+      return out_.Append(value.bool_value() ? "true," : "false,");
     case google::protobuf::Value::kNumberValue: {
       // The shortest text that reads back as the same number; whole numbers without a fraction.
-      char text[32];
       const double number = value.number_value();
       const bool whole = std::trunc(number) == number && std::abs(number) < 9007199254740992.0;
-      const auto end = whole ? std::to_chars(text, text + sizeof text, static_cast<std::int64_t>(number)).ptr
-                             : std::to_chars(text, text + sizeof text, number).ptr;
-      out_.append(text, static_cast<std::size_t>(end - text));
-      out_.push_back(',');
-      return;
+      constexpr std::size_t kMaxDigits = 32;
+      char* to = out_.Extend(kMaxDigits + 1);
+      to = whole ? std::to_chars(to, to + kMaxDigits, static_cast<std::int64_t>(number)).ptr
+                 : std::to_chars(to, to + kMaxDigits, number).ptr;
+      *to++ = ',';
+      return out_.Commit(to);
     }
     case google::protobuf::Value::kStructValue:
       Open();
       Members(value.struct_value());
       return Close();
     case google::protobuf::Value::kListValue:
-      out_.push_back('[');
+      out_.Append("[");
       for (const auto& element : value.list_value().values()) Value(element);
       if (out_.back() == ',') out_.pop_back();
-      out_.append("],", 2);
-      return;
+      return out_.Append("],");
     default:
-      out_.append("null,", 5);  // refused by CheckGrants
-      return;
+      return out_.Append("null,");  // refused by CheckGrants
   }
 }
 
@@ -195,11 +200,15 @@ void Object(const ClaimName& claim, bool present, const Grant& grant, void (*wri
 
 }  // namespace
 
-absl::Status AppendClaims(const RegisteredClaims& registered, const v1::Grants& grants,
-                          const livekit::RoomConfiguration* room_config, std::string& out) {
+void AppendIssuer(std::string_view issuer, Buffer& out) {
   ClaimsWriter w(out);
   w.Open();
-  w.String(kIss, "api_key", registered.issuer);
+  w.String(kIss, "api_key", issuer);
+}
+
+absl::Status AppendClaims(const RegisteredClaims& registered, const v1::Grants& grants,
+                          const livekit::RoomConfiguration* room_config, Buffer& out) {
+  ClaimsWriter w(out);
   w.String(kSub, "identity", grants.identity());
   w.Number(kIat, registered.issued_at);
   w.Number(kNbf, registered.issued_at);

@@ -96,7 +96,8 @@ Verdict TokenVerifier::Verify(std::string_view token, std::chrono::system_clock:
   if (!issuer) return Reject(v1::MALFORMED);
   const auto key = keys_->Find(*issuer);
   if (key == nullptr) return Reject(v1::ISSUER_UNKNOWN);
-  if (!KeyAccess::Hmac(*key).Verify(jws->signing_input, jws->signature)) return Reject(v1::SIGNATURE_INVALID);
+  if (!KeyAccess::Signer(*key).verifier.Verify(jws->signing_input, jws->signature))
+    return Reject(v1::SIGNATURE_INVALID);
 
   Claims claims;
   switch (ReadClaims(jws->payload, claims)) {
