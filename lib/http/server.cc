@@ -135,18 +135,26 @@ class ServerImpl final : public Server {
       }
       context_.crowded = false;
       PollListeners(-1);
-      for (const Fd& listener : listeners_.fds) {
-        while (!context_.draining && HasFreeWorker()) {
-          Accepted accepted = Accept(listener.get());
-          if (!accepted.fd.valid()) {
-            OnAcceptError(errno);
-            break;
-          }
-          std::lock_guard lock(mutex_);
-          ++active_;
-          queue_.push_back(std::move(accepted));
-          work_added_.notify_one();
+      AcceptWhile([this] { return !context_.draining && HasFreeWorker(); });
+    }
+    // Those that are connected already get an answer, or at least an orderly end, before the listeners go.
+    AcceptWhile([] { return true; });
+  }
+
+  // Takes connections from all listeners as long as there are some and `condition` holds.
+  template <typename Condition>
+  void AcceptWhile(Condition condition) {
+    for (const Fd& listener : listeners_.fds) {
+      while (condition()) {
+        Accepted accepted = Accept(listener.get());
+        if (!accepted.fd.valid()) {
+          OnAcceptError(errno);
+          break;
         }
+        std::lock_guard lock(mutex_);
+        ++active_;
+        queue_.push_back(std::move(accepted));
+        work_added_.notify_one();
       }
     }
   }
@@ -250,7 +258,7 @@ class ServerImpl final : public Server {
   std::mutex mutex_;
   std::condition_variable work_added_;
   std::condition_variable one_done_;   // told only while draining
-  std::deque<Accepted> queue_;         // accepted, not served yet; never more than there are free threads
+  std::deque<Accepted> queue_;         // accepted, not served yet; only a drain takes more than there are free threads
   std::set<Connection*> connections_;  // being served
   int active_ = 0;                     // in either
   bool stopping_ = false;
