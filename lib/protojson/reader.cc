@@ -1,27 +1,20 @@
 #include "protojson/reader.h"
 
-#include <cmath>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/strings/numbers.h"
 #include "base/status.h"
 #include "nlohmann/json.hpp"
-#include "protojson/number.h"
+#include "protojson/store.h"
 #include "protojson/type_info.h"
-#include "protojson/well_known.h"
 
 namespace livekit::token::protojson {
 namespace {
 
-using google::protobuf::EnumValueDescriptor;
-using google::protobuf::FileDescriptor;
 using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 constexpr std::string_view kNotAnObject = "The text is not one JSON object.";
 
@@ -39,14 +32,6 @@ struct Frame {
   std::uint64_t seen = 0;            // kObject: which of the first 64 fields have occurred
 };
 
-// Where the next value goes.
-struct Target {
-  Message* message = nullptr;
-  const FieldInfo* field = nullptr;  // null: nowhere, the member is unknown
-  bool append = false;               // to the list `field`
-  bool element = false;              // of a list or a map, where null has no meaning
-};
-
 // Receives the events of nlohmann's parser. Every callback returns whether to go on.
 class Handler {
  public:
@@ -57,86 +42,38 @@ class Handler {
 
   bool null() {
     Target target;
-    if (!Next(target)) return false;
-    if (target.field == nullptr) return true;
-    const FieldInfo& field = *target.field;
-    const bool container = (field.list || field.map) && !target.append;
-    if (!container && field.kind == Kind::kNull) return SetEnum(target, 0);
-    if (!container && field.kind == Kind::kMessage && field.type->form == Form::kValue) {
-      return SetInsideValue(target, Kind::kNull, [](const Reflection& reflection, Message* value, const auto* member) {
-        reflection.SetEnumValue(value, member, 0);
-      });
-    }
-    return !target.element || Fail("must not contain null");
+    return Next(target) && (target.field == nullptr || Accept(StoreNull(target)));
   }
 
   bool boolean(bool value) {
-    const auto set = [value](const Reflection& reflection, Message* message, const auto* field) {
-      reflection.SetBool(message, field, value);
-    };
     Target target;
-    if (!NextScalar(target)) return false;
-    if (target.field == nullptr) return true;
-    if (IsValueForm(target)) return SetInsideValue(target, Kind::kBool, set);
-    if (target.field->kind != Kind::kBool) return FailType(*target.field);
-    if (!CheckOneof(target)) return false;
-    if (!target.append) {
-      set(*target.message->GetReflection(), target.message, target.field->field);
-    } else {
-      target.message->GetReflection()->AddBool(target.message, target.field->field, value);
-    }
-    return true;
+    return Next(target) && (target.field == nullptr || Accept(StoreBool(target, value)));
   }
 
   // The parser reports only numbers below zero here, and -0.
   bool number_integer(std::int64_t value) {
-    Target target;
-    if (!NextScalar(target)) return false;
-    const double number = value == 0 ? -0.0 : static_cast<double>(value);
-    return target.field == nullptr || SetNumber(target, number, {true, ~static_cast<std::uint64_t>(value) + 1}, true);
+    const double rounded = value == 0 ? -0.0 : static_cast<double>(value);
+    return Numeric({rounded, true, {true, ~static_cast<std::uint64_t>(value) + 1}});
   }
 
-  bool number_unsigned(std::uint64_t value) {
-    Target target;
-    if (!NextScalar(target)) return false;
-    return target.field == nullptr || SetNumber(target, static_cast<double>(value), {false, value}, true);
-  }
+  bool number_unsigned(std::uint64_t value) { return Numeric({static_cast<double>(value), true, {false, value}}); }
 
   // Also reports integers that need more than 64 bits, already rounded; the text is exact.
   bool number_float(double value, const std::string& text) {
-    Target target;
-    if (!NextScalar(target)) return false;
-    if (target.field == nullptr) return true;
-    Integer integer{};
-    const bool whole = ToInteger(text, integer);
-    return SetNumber(target, value, integer, whole);
+    Number number{value, false, {}};
+    number.whole = ToInteger(text, number.integer);
+    return Numeric(number);
   }
 
   bool string(std::string& value) {
     Target target;
-    if (!NextScalar(target)) return false;
+    if (!Next(target)) return false;
     if (target.field == nullptr) return true;
-    const FieldInfo& field = *target.field;
-    switch (field.kind) {
-      case Kind::kString:
-        return SetText(target, value);
-      case Kind::kBytes: {
-        std::string bytes;
-        return ReadBase64(value, bytes) ? SetText(target, bytes) : Fail("must be base64");
-      }
-      case Kind::kEnum: {
-        const EnumValueDescriptor* named = field.field->enum_type()->FindValueByName(value);
-        if (named != nullptr) return SetEnum(target, named->number());
-        return options_.ignore_unknown_enum_names || Fail("must be one of the names of its enumeration");
-      }
-      case Kind::kBool:
-      case Kind::kNull:
-        return FailType(field);
-      case Kind::kMessage:
-        return ReadMessageFromString(target, value);
-      default:
-        return ReadNumberFromString(target, value);
-    }
+    const std::string_view wrong = StoreString(target, value);
+    if (wrong != kUnknownEnumName || !options_.ignore_unknown_enum_names) return Accept(wrong);
+    Frame& frame = frames_.back();
+    if (frame.type == Frame::kMap) frame.message->GetReflection()->RemoveLast(frame.message, frame.field->field);
+    return true;
   }
 
   bool binary(nlohmann::json::binary_t&) { return FailDocument(); }
@@ -148,13 +85,13 @@ class Handler {
     if (!Next(target)) return false;
     if (target.field == nullptr) return Push(Frame::kUnknownObject, nullptr, nullptr);
     const FieldInfo& field = *target.field;
-    if (field.list && !target.append) return FailType(field);
+    if (field.list && !target.append) return Fail(WrongType(target));
     if (field.map && !target.append) return Push(Frame::kMap, target.message, &field);
-    if (field.kind != Kind::kMessage) return FailType(field);
+    if (field.kind != Kind::kMessage) return Fail(WrongType(target));
     const Form form = field.type->form;
-    if (form != Form::kMessage && form != Form::kStruct && form != Form::kValue) return FailType(field);
-    if (!CheckOneof(target)) return false;
-    return PushObject(Mutable(target), *field.type);
+    if (form != Form::kMessage && form != Form::kStruct && form != Form::kValue) return Fail(WrongType(target));
+    if (const auto wrong = CheckOneof(target); !wrong.empty()) return Fail(wrong);
+    return PushObject(MutableTarget(target), *field.type);
   }
 
   bool key(std::string& name) {
@@ -182,10 +119,10 @@ class Handler {
     if (target.field == nullptr) return Push(Frame::kUnknownArray, nullptr, nullptr);
     const FieldInfo& field = *target.field;
     if (field.list && !target.append) return Push(Frame::kList, target.message, &field);
-    if (field.kind != Kind::kMessage || (field.map && !target.append)) return FailType(field);
-    if (field.type->form != Form::kListValue && field.type->form != Form::kValue) return FailType(field);
-    if (!CheckOneof(target)) return false;
-    Message* list = Mutable(target);
+    if (field.kind != Kind::kMessage || (field.map && !target.append)) return Fail(WrongType(target));
+    if (field.type->form != Form::kListValue && field.type->form != Form::kValue) return Fail(WrongType(target));
+    if (const auto wrong = CheckOneof(target); !wrong.empty()) return Fail(wrong);
+    Message* list = MutableTarget(target);
     const TypeInfo* type = field.type;
     if (type->form == Form::kValue) {
       const FieldInfo& member = *type->Find("list_value");
@@ -230,41 +167,8 @@ class Handler {
     return false;
   }
 
-  bool FailType(const FieldInfo& field) {
-    if (field.list && frames_.back().type != Frame::kList) return Fail("must be a list");
-    if (field.map) return Fail("must be an object");
-    switch (field.kind) {
-      case Kind::kBool:
-        return Fail("must be true or false");
-      case Kind::kString:
-        return Fail("must be a string");
-      case Kind::kBytes:
-        return Fail("must be a base64 string");
-      case Kind::kEnum:
-        return Fail("must be the name or the number of an enumeration value");
-      case Kind::kNull:
-        return Fail("must be null");
-      case Kind::kFloat:
-      case Kind::kDouble:
-        return Fail("must be a number");
-      case Kind::kMessage:
-        break;
-      default:
-        return Fail("must be a whole number in range");
-    }
-    switch (field.type->form) {
-      case Form::kListValue:
-        return Fail("must be a list");
-      case Form::kTimestamp:
-        return Fail("must be a time such as 2026-01-31T12:00:00Z");
-      case Form::kDuration:
-        return Fail("must be a duration such as 1.5s");
-      case Form::kUnsupported:
-        return Fail("has a type that is not supported here");
-      default:
-        return Fail("must be an object");
-    }
-  }
+  // Goes on, or refuses the current field for what is wrong.
+  bool Accept(std::string_view wrong) { return wrong.empty() || Fail(wrong); }
 
   // The path of the current field. A key of a map is input and does not appear; at a syntax error the last member and
   // element may already be complete, and only what is certain is named.
@@ -316,15 +220,9 @@ class Handler {
     return true;
   }
 
-  // As Next, for a value that is neither list nor object.
-  bool NextScalar(Target& target) {
-    if (!Next(target)) return false;
-    if (target.field == nullptr || target.append || !(target.field->list || target.field->map)) return true;
-    return FailType(*target.field);
-  }
-
-  static bool IsValueForm(const Target& target) {
-    return target.field->kind == Kind::kMessage && target.field->type->form == Form::kValue;
+  bool Numeric(const Number& number) {
+    Target target;
+    return Next(target) && (target.field == nullptr || Accept(StoreNumber(target, number)));
   }
 
   // Whether (object, name) occurs for the first time.
@@ -350,20 +248,8 @@ class Handler {
 
   bool MapKey(Frame& frame, const std::string& name) {
     frame.entry = frame.message->GetReflection()->AddMessage(frame.message, frame.field->field);
-    const FieldInfo& key = frame.field->type->MapKey();
-    const Target target{frame.entry, &key, false, true};
-    // Every key has one text only, so that equal texts are equal keys.
     if (!Occurs(frame.id, name)) return Fail("has a key that occurs twice");
-    if (key.kind == Kind::kString) return SetText(target, name);
-    if (key.kind == Kind::kBool) {
-      if (name != "true" && name != "false") return Fail("has a key that is neither true nor false");
-      frame.entry->GetReflection()->SetBool(frame.entry, key.field, name == "true");
-      return true;
-    }
-    const bool plain = name != "-0" && name.find_first_not_of("-0123456789") == std::string::npos;
-    Integer integer{};
-    if (plain && ToInteger(name, integer) && SetInteger(target, integer)) return true;
-    return Fail("has a key that is not a whole number in range");
+    return Accept(StoreKey(frame.field->type->MapKey(), name, frame.entry));
   }
 
   bool Push(Frame::Type type, Message* message, const FieldInfo* field) {
@@ -386,157 +272,6 @@ class Handler {
     Push(Frame::kObject, message, nullptr);
     frames_.back().info = &type;
     return true;
-  }
-
-  // Storing values.
-
-  bool CheckOneof(const Target& target) {
-    const auto* oneof = target.field->oneof;
-    if (oneof == nullptr || !target.message->GetReflection()->HasOneof(*target.message, oneof)) return true;
-    return Fail("must not be set together with another member of its group");
-  }
-
-  static Message* Mutable(const Target& target) {
-    const Reflection& reflection = *target.message->GetReflection();
-    return target.append ? reflection.AddMessage(target.message, target.field->field)
-                         : reflection.MutableMessage(target.message, target.field->field);
-  }
-
-  // Sets the member of google.protobuf.Value that has this kind.
-  template <typename Set>
-  bool SetInsideValue(const Target& target, Kind kind, Set set) {
-    if (!CheckOneof(target)) return false;
-    Message* value = Mutable(target);
-    for (const FieldInfo& member : target.field->type->fields) {
-      if (member.kind == kind) set(*value->GetReflection(), value, member.field);
-    }
-    return true;
-  }
-
-  bool SetText(const Target& target, const std::string& text) {
-    if (!CheckOneof(target)) return false;
-    const Reflection& reflection = *target.message->GetReflection();
-    if (target.append) {
-      reflection.AddString(target.message, target.field->field, text);
-    } else {
-      reflection.SetString(target.message, target.field->field, text);
-    }
-    return true;
-  }
-
-  bool SetEnum(const Target& target, int number) {
-    if (!CheckOneof(target)) return false;
-    const auto* type = target.field->field->enum_type();
-    if (type->file()->syntax() == FileDescriptor::SYNTAX_PROTO2 && type->FindValueByNumber(number) == nullptr) {
-      return FailType(*target.field);
-    }
-    const Reflection& reflection = *target.message->GetReflection();
-    if (target.append) {
-      reflection.AddEnumValue(target.message, target.field->field, number);
-    } else {
-      reflection.SetEnumValue(target.message, target.field->field, number);
-    }
-    return true;
-  }
-
-  // A number: its value as double, and as integer if it is whole.
-  bool SetNumber(const Target& target, double number, Integer integer, bool whole) {
-    switch (target.field->kind) {
-      case Kind::kFloat:
-      case Kind::kDouble:
-        return SetFloating(target, number);
-      case Kind::kMessage:
-        if (!IsValueForm(target)) return FailType(*target.field);
-        return SetInsideValue(target, Kind::kDouble,
-                              [&](const Reflection& reflection, Message* value, const auto* member) {
-                                reflection.SetDouble(value, member, number);
-                              });
-      case Kind::kBool:
-      case Kind::kString:
-      case Kind::kBytes:
-      case Kind::kNull:
-        return FailType(*target.field);
-      default:
-        return whole && CheckOneof(target) ? SetInteger(target, integer) : status_.ok() && FailType(*target.field);
-    }
-  }
-
-  bool SetFloating(const Target& target, double number) {
-    if (!CheckOneof(target)) return false;
-    const Reflection& reflection = *target.message->GetReflection();
-    const auto* field = target.field->field;
-    if (target.field->kind == Kind::kDouble) {
-      target.append ? reflection.AddDouble(target.message, field, number)
-                    : reflection.SetDouble(target.message, field, number);
-      return true;
-    }
-    const auto single = static_cast<float>(number);
-    if (std::isinf(single) && std::isfinite(number)) return Fail("must be a number in range");
-    target.append ? reflection.AddFloat(target.message, field, single)
-                  : reflection.SetFloat(target.message, field, single);
-    return true;
-  }
-
-  template <typename Number, typename Add, typename Set>
-  bool StoreInteger(const Target& target, Integer integer, Add add, Set set) {
-    using Limits = std::numeric_limits<Number>;
-    const std::uint64_t limit = integer.negative
-                                    ? (Limits::is_signed ? std::uint64_t{Limits::max()} + 1 : std::uint64_t{0})
-                                    : std::uint64_t{Limits::max()};
-    if (integer.magnitude > limit) return FailType(*target.field);
-    const auto value = static_cast<Number>(integer.negative ? ~integer.magnitude + 1 : integer.magnitude);
-    const Reflection& reflection = *target.message->GetReflection();
-    (reflection.*(target.append ? add : set))(target.message, target.field->field, value);
-    return true;
-  }
-
-  bool SetInteger(const Target& target, Integer integer) {
-    switch (target.field->kind) {
-      case Kind::kInt32:
-        return StoreInteger<std::int32_t>(target, integer, &Reflection::AddInt32, &Reflection::SetInt32);
-      case Kind::kInt64:
-        return StoreInteger<std::int64_t>(target, integer, &Reflection::AddInt64, &Reflection::SetInt64);
-      case Kind::kUint32:
-        return StoreInteger<std::uint32_t>(target, integer, &Reflection::AddUInt32, &Reflection::SetUInt32);
-      case Kind::kUint64:
-        return StoreInteger<std::uint64_t>(target, integer, &Reflection::AddUInt64, &Reflection::SetUInt64);
-      case Kind::kEnum: {
-        const std::uint64_t limit = integer.negative ? 0x80000000u : 0x7fffffffu;
-        if (integer.magnitude > limit) return FailType(*target.field);
-        return SetEnum(target,
-                       static_cast<std::int32_t>(integer.negative ? ~integer.magnitude + 1 : integer.magnitude));
-      }
-      default:
-        return FailType(*target.field);
-    }
-  }
-
-  bool ReadNumberFromString(const Target& target, const std::string& text) {
-    const Kind kind = target.field->kind;
-    const bool floating = kind == Kind::kFloat || kind == Kind::kDouble;
-    if (floating && text == "NaN") return SetFloating(target, std::numeric_limits<double>::quiet_NaN());
-    if (floating && text == "Infinity") return SetFloating(target, std::numeric_limits<double>::infinity());
-    if (floating && text == "-Infinity") return SetFloating(target, -std::numeric_limits<double>::infinity());
-    if (!IsJsonNumber(text)) return FailType(*target.field);
-    Integer integer{};
-    const bool whole = !floating && ToInteger(text, integer);
-    double number = 0;
-    if (floating && (!absl::SimpleAtod(text, &number) || !std::isfinite(number)))
-      return Fail("must be a number in range");
-    return SetNumber(target, number, integer, whole);
-  }
-
-  bool ReadMessageFromString(const Target& target, const std::string& text) {
-    const TypeInfo& type = *target.field->type;
-    if (type.form == Form::kValue) {
-      return SetInsideValue(target, Kind::kString,
-                            [&](const Reflection& reflection, Message* value, const auto* member) {
-                              reflection.SetString(value, member, text);
-                            });
-    }
-    if (type.form != Form::kTimestamp && type.form != Form::kDuration) return FailType(*target.field);
-    if (!CheckOneof(target)) return false;
-    return ReadTimeForm(text, type, *Mutable(target)) || FailType(*target.field);
   }
 
   const ReadOptions& options_;

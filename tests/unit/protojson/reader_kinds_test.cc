@@ -132,6 +132,17 @@ TEST_F(ReadKinds, ReadsBytesInBothAlphabets) {
   ExpectRefused(R"("data":1)", "data");
 }
 
+TEST_F(ReadKinds, DropsElementsWithUnknownEnumNamesWhenAsked) {
+  ReadOptions lenient;
+  lenient.ignore_unknown_enum_names = true;
+  ASSERT_OK(Read(R"({"colors":["GREEN","BLUE","RED"],"by_u64":{"1":"BLUE","2":"GREEN"},"color":"BLUE"})", lenient,
+                 *message_));
+  std::string out;
+  ASSERT_TRUE(Append(*message_, out));
+  EXPECT_EQ(out, R"({"colors":["GREEN","RED"],"byU64":{"2":"GREEN"}})");
+  ExpectRefused(R"("by_u64":{"1":"BLUE"})", "by_u64");
+}
+
 TEST_F(ReadKinds, KeepsPresence) {
   ExpectSame(R"({"maybe":0,"maybeText":""})");
   EXPECT_EQ(RoundTrip(R"({"maybe":null})"), "{}");

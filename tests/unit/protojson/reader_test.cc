@@ -254,6 +254,18 @@ TEST(Read, TakesEnumsByNameAndByNumber) {
   }
 }
 
+TEST(Read, IgnoresUnknownEnumNamesOnlyWhenAsked) {
+  const std::string json = R"({"agents":[{"agent_name":"a","restart_policy":"SOMETIMES"}]})";
+  livekit::RoomConfiguration config;
+  EXPECT_THAT(Read(json, ReadOptions(), config), IsFieldRefusal(v1::FIELD_INVALID, "agents[0].restart_policy"));
+  ReadOptions lenient;
+  lenient.ignore_unknown_enum_names = true;
+  ASSERT_OK(Read(json, lenient, config));
+  EXPECT_EQ(config.agents(0).agent_name(), "a");
+  EXPECT_EQ(config.agents(0).restart_policy(), livekit::JRP_ON_FAILURE);
+  EXPECT_THAT(Read(R"({"agents":[{"restart_policy":true}]})", lenient, config), IsRefusal(v1::FIELD_INVALID));
+}
+
 TEST(Read, UnescapesStrings) {
   livekit::TokenSourceRequest request;
   ASSERT_OK(ReadRequest(R"({"room_name":"a\"\\\/\b\f\n\r\t\u00fc\ud83d\ude00\u0000z"})", &request));
