@@ -297,14 +297,14 @@ ConfigProblems ReadYamlWithSection(std::string_view yaml, Message& message, std:
   Reader reader(problems);
   auto& members = document.root.members;
   for (auto it = members.begin(); it != members.end();) {
-    if (it->first != section) {
+    if (it->key != section) {
       ++it;
       continue;
     }
     if (has_section) {
       reader.AddProblem(std::string(section), "is given twice");
     } else {
-      reader.ReadMessage(it->second, std::string(section), section_message);
+      reader.ReadMessage(it->value, std::string(section), section_message);
     }
     has_section = true;
     it = members.erase(it);

@@ -98,7 +98,7 @@ class TreeBuilder final : public YAML::EventHandler {
       if (node.kind != YamlNode::Kind::kScalar) frame.key_problem = "has a key that is not a name";
     } else {
       if (!frame.key_problem.empty()) node.problem = frame.key_problem;
-      frame.node.members.emplace_back(*std::move(frame.key), std::move(node));
+      frame.node.members.push_back({*std::move(frame.key), std::move(node)});
       frame.key.reset();
     }
   }

@@ -9,6 +9,7 @@ import statistics
 import sys
 
 UNIT = "HmacOneShot350"
+ORDER = [UNIT, "SignSmall", "SignLarge", "VerifySmall", "VerifyLarge", "ReadBodySmall", "ReadBodyLarge"]
 REACH = {"SignSmall": 0.35, "SignLarge": 4.0}
 TO_NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
@@ -28,12 +29,14 @@ def medians(report):
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         times = medians(json.load(file))
-    missing = [name for name in (UNIT, *REACH) if name not in times]
+    missing = [name for name in ORDER if name not in times]
     if missing:
         raise SystemExit(f"bench: no result for {', '.join(missing)}")
     print("| benchmark | time (ns) | ratio to HMAC() | reach |")
     print("|---|---:|---:|---|")
-    for name, time in times.items():
+    # The runs come in random order.
+    for name in ORDER + sorted(times.keys() - set(ORDER)):
+        time = times[name]
         ratio = time / times[UNIT]
         reach = ""
         if name in REACH:
