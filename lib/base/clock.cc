@@ -15,8 +15,4 @@ const Clock& SystemClock() {
   return clock;
 }
 
-std::int64_t UnixSeconds(Time time) {
-  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
 }  // namespace livekit::token

@@ -19,6 +19,8 @@ class Clock {
 const Clock& SystemClock();
 
 // Whole seconds since the epoch, rounded down.
-std::int64_t UnixSeconds(Time time);
+inline std::int64_t UnixSeconds(Time time) {
+  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
+}
 
 }  // namespace livekit::token

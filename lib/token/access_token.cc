@@ -57,13 +57,13 @@ absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, co
   LKT_RETURN_IF_ERROR(CheckTtl(options.ttl));
   LKT_RETURN_IF_ERROR(CheckGrants(grants));
   const livekit::RoomConfiguration* room_config = grants.has_room_config() ? &grants.room_config() : nullptr;
-  livekit::RoomConfiguration pruned;
+  std::optional<livekit::RoomConfiguration> pruned;
   if (room_config != nullptr) {
     if (!options.allow_sensitive_credentials) LKT_RETURN_IF_ERROR(CheckRoomConfigCredentials(*room_config));
     if (options.sfu_version.has_value()) {
       pruned = *room_config;
-      PruneForSfu(*options.sfu_version, pruned);
-      room_config = &pruned;
+      PruneForSfu(*options.sfu_version, *pruned);
+      room_config = &*pruned;
     }
   }
 

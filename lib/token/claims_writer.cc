@@ -181,20 +181,20 @@ void WriteObservability(const v1::ObservabilityGrant& observability, ClaimsWrite
   w.Flag(kWrite, observability.write());
 }
 
-// An object claim: the members of `grant`, then those that the extra claims add.
+// An object claim: the members of `grant`, then those that the extra claims, which may be null, add.
 template <typename Grant>
-void Object(const ClaimName& claim, bool present, const Grant& grant, void (*write)(const Grant&, ClaimsWriter&),
-            const google::protobuf::Struct& extra, ClaimsWriter& w) {
-  const google::protobuf::Value* added = nullptr;
-  if (extra.fields_size() > 0) {
-    const auto found = extra.fields().find(std::string(claim.name));
-    if (found != extra.fields().end()) added = &found->second;
+inline void Object(const ClaimName& claim, bool present, const Grant& grant, void (*write)(const Grant&, ClaimsWriter&),
+                   const google::protobuf::Struct* extra, ClaimsWriter& w) {
+  const google::protobuf::Struct* added = nullptr;
+  if (extra != nullptr) {
+    const auto found = extra->fields().find(std::string(claim.name));
+    if (found != extra->fields().end()) added = &found->second.struct_value();
   }
   if (!present && added == nullptr) return;
   w.Key(claim);
   w.Open();
   if (present) write(grant, w);
-  if (added != nullptr) w.Members(added->struct_value());
+  if (added != nullptr) w.Members(*added);
   w.Close();
 }
 
@@ -217,7 +217,7 @@ absl::Status AppendClaims(const RegisteredClaims& registered, const v1::Grants& 
   w.String(kName, "name", grants.name());
   w.String(kKind, "kind", grants.kind());
   w.List(kKindDetails, "kind_details", grants.kind_details());
-  const auto& extra = grants.extra_claims();
+  const auto* extra = grants.has_extra_claims() ? &grants.extra_claims() : nullptr;
   Object(kVideo, grants.has_video(), grants.video(), WriteVideo, extra, w);
   Object(kSip, grants.has_sip(), grants.sip(), WriteSip, extra, w);
   Object(kAgent, grants.has_agent(), grants.agent(), WriteAgent, extra, w);
@@ -239,10 +239,12 @@ absl::Status AppendClaims(const RegisteredClaims& registered, const v1::Grants& 
     }
     w.Close();
   }
-  for (const auto* entry : Sorted(extra.fields())) {
-    if (FindClaimObject(entry->first) != nullptr) continue;  // merged above
-    w.Name("extra_claims", entry->first);
-    w.Value(entry->second);
+  if (extra != nullptr) {
+    for (const auto* entry : Sorted(extra->fields())) {
+      if (FindClaimObject(entry->first) != nullptr) continue;  // merged above
+      w.Name("extra_claims", entry->first);
+      w.Value(entry->second);
+    }
   }
   w.Finish();
   if (!w.bad_field().empty()) return RefuseField(v1::FIELD_INVALID, w.bad_field(), "is not UTF-8 text");
