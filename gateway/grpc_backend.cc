@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "base/text.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
@@ -29,6 +31,8 @@ namespace {
 
 constexpr std::size_t kMaxCallerToken = 4096;
 constexpr std::chrono::milliseconds kRetryDelay{1000};
+// How often a backend that could not connect yet looks whether it is to stop.
+constexpr std::chrono::milliseconds kLookAgain{100};
 constexpr std::chrono::milliseconds kMaxTimeout{std::chrono::hours(1)};
 
 // What a batch may hold, both ways.
@@ -201,7 +205,35 @@ struct GrpcBackend::Impl {
       : options(std::move(o)),
         channel(grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(), MakeChannelArguments())),
         stub(v1::TokenService::NewStub(channel)),
-        in_flight(std::make_shared<InFlight>()) {}
+        in_flight(std::make_shared<InFlight>()),
+        connector([this] { ConnectOnce(); }) {}
+
+  ~Impl() {
+    stopping = true;
+    connector.join();
+    in_flight->CancelAndWait();
+  }
+
+  // Makes the channel connect before there are calls, which a probe waits for. gRPC gets nothing done on a channel
+  // unless some thread waits for it; with the first call it has threads of its own, and this one has ended by then or
+  // ends soon.
+  void ConnectOnce() {
+    grpc::CompletionQueue queue;
+    void* tag = nullptr;
+    bool ok = false;
+    while (!stopping && !was_ready) {
+      const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+      if (state == GRPC_CHANNEL_READY) {
+        was_ready = true;
+        break;
+      }
+      channel->NotifyOnStateChange(state, std::chrono::system_clock::now() + kLookAgain, &queue, nullptr);
+      queue.Next(&tag, &ok);
+    }
+    queue.Shutdown();
+    while (queue.Next(&tag, &ok)) {
+    }
+  }
 
   // The place for collecting: everything below works for calls of any number of items.
   void Send(std::shared_ptr<Call> call) {
@@ -236,6 +268,8 @@ struct GrpcBackend::Impl {
   const std::unique_ptr<v1::TokenService::Stub> stub;
   const std::shared_ptr<InFlight> in_flight;
   std::atomic<bool> was_ready{false};
+  std::atomic<bool> stopping{false};
+  std::thread connector;  // last, since it uses the others
 };
 
 std::string_view CheckTarget(std::string_view target) {
@@ -278,14 +312,12 @@ absl::StatusOr<Secret> ReadCallerToken(const std::string& path) {
 absl::StatusOr<std::unique_ptr<GrpcBackend>> GrpcBackend::Create(GrpcBackendOptions options) {
   const std::string_view problem = CheckTarget(options.target);
   if (!problem.empty()) return absl::InvalidArgumentError(absl::StrCat("server address ", Sv(problem)));
-  auto impl = std::make_unique<Impl>(std::move(options));
-  impl->channel->GetState(/*try_to_connect=*/true);
-  return std::unique_ptr<GrpcBackend>(new GrpcBackend(std::move(impl)));
+  return std::unique_ptr<GrpcBackend>(new GrpcBackend(std::make_unique<Impl>(std::move(options))));
 }
 
 GrpcBackend::GrpcBackend(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-GrpcBackend::~GrpcBackend() { impl_->in_flight->CancelAndWait(); }
+GrpcBackend::~GrpcBackend() = default;
 
 void GrpcBackend::Issue(Item item, Done done) {
   auto call = std::make_shared<Call>();
@@ -295,13 +327,6 @@ void GrpcBackend::Issue(Item item, Done done) {
   impl_->Send(std::move(call));
 }
 
-bool GrpcBackend::Ready() const {
-  // Whoever waits for readiness asks again and again, so looking at the state when asked is enough; asking also makes
-  // an idle channel connect.
-  if (!impl_->was_ready && impl_->channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY) {
-    impl_->was_ready = true;
-  }
-  return impl_->was_ready;
-}
+bool GrpcBackend::Ready() const { return impl_->was_ready; }
 
 }  // namespace livekit::token::gateway

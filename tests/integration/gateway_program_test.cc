@@ -17,7 +17,12 @@
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "livekit/token/v1/token_service.grpc.pb.h"
 #include "nlohmann/json.hpp"
 #include "support/raw_client.h"
 
@@ -175,6 +180,30 @@ TEST_F(GatewayProgramTest, ServesWithoutATokenServerAndStopsCleanly) {
   EXPECT_EQ(live->status, 200);
   kill(pid_, SIGTERM);
   EXPECT_EQ(Wait(), 0);
+}
+
+TEST_F(GatewayProgramTest, BecomesReadyBeforeTheFirstRequest) {
+  grpc::EnableDefaultHealthCheckService(true);
+  v1::TokenService::Service service;
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&service);
+  builder.AddListeningPort("unix:" + directory_ + "/socket", grpc::InsecureServerCredentials());
+  const auto server = builder.BuildAndStart();
+  ASSERT_NE(server, nullptr);
+  Start({"--http_listen=127.0.0.1:0", "--admin_listen=127.0.0.1:0", "--server_address=unix:" + directory_ + "/socket"});
+  const int admin = AwaitPort("admin");
+  ASSERT_NE(admin, 0) << Output();
+  int status = 0;
+  const auto end = steady_clock::now() + kPatience;
+  while (status != 200 && steady_clock::now() < end) {
+    const auto ready = RawClient(admin).Exchange(GetRequest("/readyz"));
+    ASSERT_TRUE(ready);
+    status = ready->status;
+  }
+  EXPECT_EQ(status, 200);
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  server->Shutdown(std::chrono::system_clock::now());
 }
 
 TEST_F(GatewayProgramTest, AnswersInDevelopmentOnlyUnderLoopbackNames) {
