@@ -90,6 +90,7 @@ TEST_F(ServerRefusalTest, TakesLongHeadersWithinTheLimit) {
 TEST_F(ServerRefusalTest, RefusesHeadersThatTakeTooLong) {
   ServerOptions options = SmallOptions();
   options.header_timeout = std::chrono::milliseconds(100);
+  options.request_timeout = std::chrono::seconds(60);  // longer than a client of these tests waits
   Start(options);
   ExpectRefused("GET / HTTP/1.1\r\nHost:", v1::REQUEST_TIMEOUT);
 }
@@ -97,6 +98,7 @@ TEST_F(ServerRefusalTest, RefusesHeadersThatTakeTooLong) {
 TEST_F(ServerRefusalTest, RefusesHeadersThatComeByteByByteAtTheSameTime) {
   ServerOptions options = SmallOptions();
   options.header_timeout = std::chrono::milliseconds(300);
+  options.request_timeout = std::chrono::seconds(60);
   Start(options);
   RawClient client(server_->port());
   const auto start = std::chrono::steady_clock::now();
