@@ -153,8 +153,9 @@ void Connection::Linger() {
 void Connection::StopReading() { shutdown(fd_.get(), SHUT_RD); }
 
 void Connection::Abort() {
-  mailbox_->Abort();
+  // In this order, so that no answer is begun that could not be finished.
   shutdown(fd_.get(), SHUT_RDWR);
+  mailbox_->Abort();
 }
 
 }  // namespace livekit::token::http
