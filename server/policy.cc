@@ -46,10 +46,14 @@ bool AsksForNothing(const livekit::RoomConfiguration& config) {
 }
 
 absl::Status CheckRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& config) {
-  if (!rule.allowed) return RefuseField(v1::FIELD_NOT_PERMITTED, "room_config", kNotForClients);
+  if (!rule.allowed) {
+    if (AsksForNothing(config)) return absl::OkStatus();
+    return RefuseField(v1::FIELD_NOT_PERMITTED, "room_config", kNotForClients);
+  }
   if (config.has_egress() && !rule.egress) {
     return RefuseField(v1::FIELD_NOT_PERMITTED, "room_config.egress", kNotForClients);
   }
+  // Empty ones count too, since they are signed as sent and each dispatches a worker that has no name.
   if (config.agents_size() > rule.max_agents) {
     return RefuseField(v1::AGENT_NOT_PERMITTED, "room_config.agents", "names more agents than permitted");
   }
@@ -89,7 +93,7 @@ absl::StatusOr<Decision> Apply(const PolicyRules& policy, const Principal& princ
     *grants.mutable_attributes() = request.participant_attributes();
   }
   const livekit::RoomConfiguration& config = request.room_config();
-  if (!AsksForNothing(config)) LKT_RETURN_IF_ERROR(CheckRoomConfig(policy.room_config, config));
+  LKT_RETURN_IF_ERROR(CheckRoomConfig(policy.room_config, config));
   if (policy.room_config.allowed && config.ByteSizeLong() != 0) *grants.mutable_room_config() = config;
   return decision;
 }
