@@ -100,12 +100,12 @@ std::optional<RawResponse> RawClient::Exchange(std::string_view bytes) {
 
 std::string PostRequest(std::string_view path, std::string_view body, std::string_view more) {
   return "POST " + std::string(path) +
-         " HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
          "\r\n" + std::string(more) + "\r\n" + std::string(body);
 }
 
 std::string GetRequest(std::string_view path, std::string_view more) {
-  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n" + std::string(more) + "\r\n";
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(more) + "\r\n";
 }
 
 }  // namespace livekit::token::testing

@@ -1,0 +1,126 @@
+#include "support/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+namespace livekit::token::testing {
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TempFolder::TempFolder() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "lktXXXXXX").string();
+  path_ = mkdtemp(pattern.data());
+}
+
+TempFolder::~TempFolder() { std::filesystem::remove_all(path_); }
+
+std::string TempFolder::Write(const std::string& name, std::string_view text) const {
+  const std::string path = path_ + "/" + name;
+  std::ofstream(path) << text;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  return path;
+}
+
+Program::Program(const std::string& name, std::vector<std::string> args, std::map<std::string, std::string> environment,
+                 const std::string& standard_input) {
+  const std::string path = BIN_DIR "/" + name;
+  const std::string out = folder_.Write("out", "");
+  const std::string in = folder_.Write("in", standard_input);
+  args.insert(args.begin(), path);
+  std::vector<char*> argv;
+  for (auto& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  // What sanitizers need to know reaches the program too.
+  for (const char* variable : {"PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
+    if (const char* value = getenv(variable); value != nullptr) environment.emplace(variable, value);
+  }
+  std::vector<std::string> variables;
+  for (const auto& [key, value] : environment) variables.push_back(key + "=" + value);
+  std::vector<char*> envp;
+  for (auto& variable : variables) envp.push_back(variable.data());
+  envp.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ != 0) return;
+  const int out_fd = open(out.c_str(), O_WRONLY | O_APPEND);
+  dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
+  dup2(out_fd, STDOUT_FILENO);
+  dup2(out_fd, STDERR_FILENO);
+  execve(path.c_str(), argv.data(), envp.data());
+  _exit(127);
+}
+
+Program::~Program() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+std::string Program::AwaitAddress(const std::string& listener) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end) {
+    const bool running = Running();
+    std::stringstream lines(Output());
+    for (std::string line; std::getline(lines, line);) {
+      const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (json.is_object() && json.value("event", "") == "listening" && json.value("name", "") == listener) {
+        return json.value("address", "");
+      }
+    }
+    if (!running) return {};
+    // Only polls for a line of another process; nothing depends on how long this takes.
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return {};
+}
+
+int Program::AwaitPort(const std::string& listener) {
+  const std::string address = AwaitAddress(listener);
+  return address.empty() ? 0 : std::stoi(address.substr(address.rfind(':') + 1));
+}
+
+void Program::Signal(int signal) const { kill(pid_, signal); }
+
+int Program::Wait() {
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  pid_ = 0;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool Program::Running() {
+  siginfo_t info{};
+  // Leaves the status for Wait.
+  return pid_ > 0 && waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
+}
+
+std::string Program::Output() const { return ReadAll(folder_.path() + "/out"); }
+
+Finished RunProgram(const std::string& name, std::vector<std::string> args,
+                    std::map<std::string, std::string> environment, const std::string& standard_input) {
+  Program program(name, std::move(args), std::move(environment), standard_input);
+  const int status = program.Wait();
+  return {status, program.Output()};
+}
+
+}  // namespace livekit::token::testing
