@@ -10,16 +10,12 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
 #include "gateway/gateway.h"
 #include "gateway/grpc_backend.h"
 #include "gateway/overrides.h"
-#include "grpc/support/log.h"
 #include "http/admin.h"
 #include "service/config.h"
+#include "service/grpc_log.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
@@ -40,24 +36,6 @@ ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, devices a
 
 namespace livekit::token::gateway {
 namespace {
-
-std::chrono::milliseconds ToMillis(const google::protobuf::Duration& duration) {
-  return std::chrono::milliseconds(duration.seconds() * 1000 + duration.nanos() / 1'000'000);
-}
-
-int Fail(const absl::Status& status) {
-  const std::string message(status.message());
-  Log(LogLevel::kError, "start_failed", {{"error", std::string_view(message)}});
-  return kExitFailure;
-}
-
-// gRPC writes lines of its own to standard error, where our log is.
-void LogForGrpc(gpr_log_func_args* args) {
-  const LogLevel level = args->severity == GPR_LOG_SEVERITY_ERROR  ? LogLevel::kError
-                         : args->severity == GPR_LOG_SEVERITY_INFO ? LogLevel::kInfo
-                                                                   : LogLevel::kDebug;
-  Log(level, "grpc", {{"message", args->message}});
-}
 
 // Reads the file's text, if there is one, and lets flags and environment override it.
 ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, config::v1::GatewayConfig& config) {
@@ -81,19 +59,19 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
   backend_options.target = config.server().address();
   if (const std::string& path = config.server().caller_token_file(); !path.empty()) {
     auto token = ReadCallerToken(path);
-    if (!token.ok()) return Fail(token.status());
+    if (!token.ok()) return FailStart(token.status());
     backend_options.caller_token = *std::move(token);
   }
 
   Metrics metrics;
   Lifecycle lifecycle;
   auto backend = GrpcBackend::Create(std::move(backend_options));
-  if (!backend.ok()) return Fail(backend.status());
+  if (!backend.ok()) return FailStart(backend.status());
   auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle,
                                   [&backend = **backend] { return backend.Ready(); });
-  if (!admin.ok()) return Fail(admin.status());
+  if (!admin.ok()) return FailStart(admin.status());
   auto gateway = Gateway::Start(config, options, **backend, metrics);
-  if (!gateway.ok()) return Fail(gateway.status());
+  if (!gateway.ok()) return FailStart(gateway.status());
 
   const std::string admin_address = (*admin)->address();
   const std::string http_address = (*gateway)->address();
@@ -114,14 +92,9 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
 
 int Main(int argc, char** argv) {
   BlockStopSignals();
-  gpr_set_log_function(LogForGrpc);
-  absl::SetProgramUsageMessage("The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.");
-  absl::FlagsUsageConfig usage;
-  usage.version_string = [] { return std::string("livekit-token-gateway " LIVEKIT_TOKEN_VERSION "\n"); };
-  usage.contains_help_flags = [](absl::string_view source) { return absl::EndsWith(source, "gateway/main.cc"); };
-  absl::SetFlagsUsageConfig(usage);
-  if (absl::ParseCommandLine(argc, argv).size() > 1) {
-    std::fputs("livekit-token-gateway takes flags only; see --help\n", stderr);
+  RouteGrpcLog();
+  if (!ParseFlags(argc, argv, "livekit-token-gateway",
+                  "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
     return kExitFailure;
   }
 
@@ -132,20 +105,13 @@ int Main(int argc, char** argv) {
   std::string yaml;
   if (!file.empty()) {
     auto text = ReadFile(file);
-    if (!text.ok()) return Fail(text.status());
+    if (!text.ok()) return FailStart(text.status());
     yaml = *std::move(text);
   }
   config::v1::GatewayConfig config;
   const ConfigProblems problems = LoadConfig(yaml, options, config);
-  if (!problems.empty()) {
-    std::fputs(FormatProblems(file.empty() ? "flags" : file, problems).c_str(), stderr);
-    return kExitFailure;
-  }
-  if (absl::GetFlag(FLAGS_check_config)) {
-    std::puts("configuration ok");
-    return kExitClean;
-  }
-  if (auto status = SetLogLevel(config.log_level()); !status.ok()) return Fail(status);
+  if (const auto ended = ReportConfig(file, problems, absl::GetFlag(FLAGS_check_config))) return *ended;
+  if (auto status = SetLogLevel(config.log_level()); !status.ok()) return FailStart(status);
   return Serve(WithDefaults(std::move(config), options), options);
 }
 

@@ -16,6 +16,7 @@
 #include "server/server.h"
 #include "server/startup.h"
 #include "service/config.h"
+#include "service/grpc_log.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
@@ -135,9 +136,10 @@ int Serve(const Startup& startup, const ServerOptions& server_options, const Gat
 int Main(int argc, char** argv) {
   BlockStopSignals();
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
-                  "Issues LiveKit access tokens over HTTP and gRPC, in one process.")) {
+                  "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;
   }
+  RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
 
   ServerOptions server_options;
@@ -147,15 +149,9 @@ int Main(int argc, char** argv) {
   gateway_options.dev = server_options.dev;
   gateway_options.dev_private_network = server_options.dev_private_network;
   const Startup startup = Prepare(server_options, gateway_options);
-  if (!startup.server.problems.empty()) {
-    const std::string file = absl::GetFlag(FLAGS_config);
-    std::fputs(FormatProblems(file.empty() ? "flags" : file, startup.server.problems).c_str(), stderr);
-    return kExitFailure;
-  }
-  if (absl::GetFlag(FLAGS_check_config)) {
-    std::puts("configuration ok");
-    return kExitClean;
-  }
+  const auto ended =
+      ReportConfig(absl::GetFlag(FLAGS_config), startup.server.problems, absl::GetFlag(FLAGS_check_config));
+  if (ended.has_value()) return *ended;
   if (auto status = SetLogLevel(startup.server.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.server.warnings);
   return Serve(startup, server_options, gateway_options);

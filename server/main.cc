@@ -13,6 +13,7 @@
 #include "server/server.h"
 #include "server/startup.h"
 #include "service/config.h"
+#include "service/grpc_log.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
@@ -77,22 +78,19 @@ int Serve(const ServerStartup& startup, const ServerOptions& options) {
 
 int Main(int argc, char** argv) {
   BlockStopSignals();
-  if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.")) {
+  if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
+                  "server/main.cc")) {
     return kExitFailure;
   }
+  RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
 
   ServerOptions options;
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   const ServerStartup startup = Prepare(options);
-  const std::string file = absl::GetFlag(FLAGS_config);
-  std::fputs(FormatProblems(file.empty() ? "flags" : file, startup.problems).c_str(), stderr);
-  if (!startup.problems.empty()) return kExitFailure;
-  if (absl::GetFlag(FLAGS_check_config)) {
-    std::puts("configuration ok");
-    return kExitClean;
-  }
+  const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
+  if (ended.has_value()) return *ended;
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.warnings);
   return Serve(startup, options);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,12 +21,17 @@ enum ExitCode : int {
   kExitDrainDeadline = 3,  // stopped, but requests were cut off
 };
 
-// Parses the command line into Abseil flags; `program` and `description` are for --version and --help. Returns false,
-// with a line on standard error, if there is anything but flags.
-bool ParseFlags(int argc, char** argv, const std::string& program, const std::string& description);
+// Parses the command line into Abseil flags. `program` and `description` are for --version and --help, which lists the
+// flags of the file `source`. Returns false, with a line on standard error, if there is anything but flags.
+bool ParseFlags(int argc, char** argv, const std::string& program, const std::string& description,
+                const std::string& source);
+
+// Reports what came of reading the configuration in `file`, which may be empty: problems on standard error, or with
+// `check_only` that there are none. Returns the exit code if the program is to end now.
+std::optional<ExitCode> ReportConfig(const std::string& file, const ConfigProblems& problems, bool check_only);
 
 // Logs why the program cannot start and returns the exit code for it. The message must be our own text.
-int FailStart(const absl::Status& status);
+ExitCode FailStart(const absl::Status& status);
 
 // Logs what is odd in a configuration that is nevertheless served.
 void LogWarnings(const ConfigProblems& warnings);

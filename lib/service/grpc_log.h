@@ -1,0 +1,9 @@
+// gRPC's own messages, in our log.
+#pragma once
+
+namespace livekit::token {
+
+// Lets gRPC, which writes to standard error by itself, write through Log. To be called before gRPC is used.
+void RouteGrpcLog();
+
+}  // namespace livekit::token
