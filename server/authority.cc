@@ -114,6 +114,13 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pr
                                                                         const livekit::TokenSourceRequest& request,
                                                                         std::string_view host,
                                                                         int max_token_bytes) const {
+  // A gateway's own identity must not become that of an end user who sent none, and whoever has stolen its key must not
+  // get a token by relaying that.
+  const ServiceRules* service = FindService(principal);
+  if (service != nullptr && service->relay && !principal.subject.empty()) {
+    return Refuse(v1::METHOD_NOT_PERMITTED,
+                  "A program that relays credentials has no tokens of its own; it uses BatchIssueParticipantTokens.");
+  }
   LKT_ASSIGN_OR_RETURN(const Decision decision, state_->policies.Decide(principal, request));
   const Project& project = *decision.policy->project;
   SignOptions options;
@@ -147,12 +154,6 @@ void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1:
   };
   const auto issue = [this, &request, host = context.host, finish](absl::StatusOr<Principal> principal) {
     if (!principal.ok()) return finish(principal.status());
-    // A gateway's own identity must not become that of an end user who sent none.
-    const ServiceRules* service = FindService(*principal);
-    if (service != nullptr && service->relay && !principal->subject.empty()) {
-      return finish(
-          Refuse(v1::METHOD_NOT_PERMITTED, "A program that relays credentials uses BatchIssueParticipantTokens."));
-    }
     finish(Issue(*principal, request.request(), host, /*max_token_bytes=*/0));
   };
   const auto& authenticators = state_->authenticators;
