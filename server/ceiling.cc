@@ -83,8 +83,10 @@ absl::Status ApplyToVideo(const MintCeiling& ceiling, v1::VideoGrant& video) {
   }
   if (wants_subscribe && !most.can_subscribe()) video.set_can_subscribe(false);
   // Unstated, it would follow can_publish, which may just have become false.
-  const bool sends_data = wants_data && most.can_publish_data();
-  if (!video.has_can_publish_data() && sends_data != publishes) video.set_can_publish_data(sends_data);
+  if (!video.has_can_publish_data()) {
+    const bool sends_data = wants_data && most.can_publish_data();
+    if (!most.can_publish_data() || sends_data != publishes) video.set_can_publish_data(sends_data);
+  }
   return absl::OkStatus();
 }
 
