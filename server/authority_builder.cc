@@ -300,8 +300,10 @@ class Builder {
 
     if (!policy.has_room()) Problem(ConfigPath(path, "room"), "is required: who chooses the room must be stated");
     rules.room = BuildField(ConfigPath(path, "room"), policy.room(), anonymous);
+    if (policy.has_room()) CheckObtainable(ConfigPath(path, "room"), policy.room());
     if (policy.has_identity()) {
       rules.identity = BuildField(ConfigPath(path, "identity"), policy.identity(), anonymous);
+      CheckObtainable(ConfigPath(path, "identity"), policy.identity());
     } else if (anonymous) {
       rules.identity.default_value = *Template::Parse("guest-{random}");
     } else {
@@ -365,6 +367,14 @@ class Builder {
       Problem(ConfigPath(path, "value"), "is the forced value and does not go with `client: allow`; use `default`");
     }
     return rule;
+  }
+
+  // A room or identity that neither the client nor the policy may give would refuse every request.
+  void CheckObtainable(const std::string& path, const cfg::FieldRule& field) {
+    const bool forbidden = field.client() == cfg::FIELD_MODE_UNSPECIFIED || field.client() == cfg::FIELD_MODE_FORBID;
+    if (forbidden && field.default_().empty() && field.value().empty()) {
+      Problem(path, "can never be had; give `value`, or `client: allow`");
+    }
   }
 
   bool AllowOrForbid(const std::string& path, cfg::FieldMode mode) {
@@ -505,7 +515,7 @@ class Builder {
     if (mint.has_max_ttl()) {
       ceiling.max_ttl = Seconds(ConfigPath(path, "max_ttl"), mint.max_ttl());
       if (ceiling.max_ttl.count() < 1 || ceiling.max_ttl > kMaxTtl) {
-        Problem(ConfigPath(path, "max_ttl"), "must be from 1s to 876600h");
+        Problem(ConfigPath(path, "max_ttl"), "must be from 1s to 876000h");
       }
     }
     return ceiling;
