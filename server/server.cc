@@ -3,10 +3,13 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/address.h"
 #include "base/status.h"
@@ -59,6 +62,18 @@ bool AcceptsPeer(const ServerOptions& options, std::string_view address) {
   return kind == HostKind::kLoopback || (options.dev_private_network && kind == HostKind::kPrivate);
 }
 
+// Takes reflection out of a server: linking gRPC's library for it adds it to every server of the process.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    const auto is_reflection = [](const std::unique_ptr<grpc::ServerBuilderPlugin>& plugin) {
+      return dynamic_cast<grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) != nullptr;
+    };
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(), is_reflection), plugins->end());
+  }
+};
+
 }  // namespace
 
 ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options) {
@@ -107,9 +122,10 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   auto impl = std::make_unique<Impl>(std::move(state), clock, metrics, options);
   // Both are settings of the process and must come before the builder.
   grpc::EnableDefaultHealthCheckService(true);
-  if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   grpc::ServerBuilder builder;
+  if (!config.reflection()) builder.SetOption(std::make_unique<WithoutReflection>());
   const std::string& address = config.listen().grpc();
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
