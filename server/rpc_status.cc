@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kDomain[] = "livekit.token.v1";
 constexpr std::size_t kMaxFieldBytes = 3 * 1024;
+constexpr std::size_t kFramingBytes = 4;  // of a field among the others
 
 }  // namespace
 
@@ -30,7 +31,7 @@ grpc::Status ToRpcStatus(const absl::Status& status) {
     google::rpc::BadRequest bad_request;
     std::size_t bytes = 0;
     for (const auto& field : error.fields()) {
-      bytes += field.ByteSizeLong();
+      bytes += field.ByteSizeLong() + kFramingBytes;
       if (bytes > kMaxFieldBytes) break;
       auto* violation = bad_request.add_field_violations();
       violation->set_field(field.field());
