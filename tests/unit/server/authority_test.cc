@@ -361,7 +361,8 @@ TEST_F(MintAccessToken, SignsTheGrantsWithinTheCeiling) {
   for (const CallContext& context : {As("recorder"), AsCaller("recorder")}) {
     auto minted = Mint(context, request);
     ASSERT_OK(minted);
-    const json expected = {{"room", "acme_1"}, {"roomJoin", true}, {"hidden", true}, {"canPublish", false}};
+    const json expected = {
+        {"room", "acme_1"}, {"roomJoin", true}, {"hidden", true}, {"canPublish", false}, {"canPublishData", false}};
     EXPECT_EQ(ClaimsOf(minted->token())["video"], expected);
     EXPECT_EQ(ClaimsOf(minted->token())["jti"], minted->jti());
     EXPECT_EQ(minted->key_id(), "APImain");

@@ -143,6 +143,7 @@ TEST(ApplyCeiling, DeniesByNameWhatLiveKitWouldGrantByDefault) {
   ASSERT_OK(result);
   EXPECT_TRUE(result->video().has_can_publish() && !result->video().can_publish());
   EXPECT_TRUE(result->video().has_can_subscribe() && !result->video().can_subscribe());
+  EXPECT_TRUE(result->video().has_can_publish_data() && !result->video().can_publish_data());
   const Effective got = EffectiveOf(ClaimOf(result->video()));
   EXPECT_FALSE(got.publish || got.subscribe || got.data);
 }
