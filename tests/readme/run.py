@@ -121,11 +121,9 @@ def prepare_folder(folder, bin_dir, full):
     (folder / "build/bin").symlink_to(bin_dir)
     (folder / "proto").symlink_to(ROOT / "proto")
     dev = folder / "dev"
-    if full:
-        dev.symlink_to(ROOT / "dev")
-    else:
-        dev.write_text('#!/bin/sh\n[ "$1" = run ] && shift && exec build/bin/livekit-token-standalone --dev "$@"\n')
-        dev.chmod(0o755)
+    start = f"exec {ROOT}/dev run" if full else "exec build/bin/livekit-token-standalone --dev"
+    dev.write_text(f'#!/bin/sh\n[ "$1" = run ] && shift && {start} "$@"\n')
+    dev.chmod(0o755)
 
 
 def main():

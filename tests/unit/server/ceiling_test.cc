@@ -192,6 +192,21 @@ TEST(ApplyCeiling, NarrowsSourcesAndForbidsPublishingWhenNoneIsLeft) {
   EXPECT_THAT(one->video().can_publish_sources(), ::testing::ElementsAre("microphone"));
 }
 
+TEST(ApplyCeiling, NamesNoSourcesWherePublishingIsForbidden) {
+  MintCeiling ceiling;
+  v1::Grants asked;
+  asked.mutable_video()->add_can_publish_sources("camera");
+  auto by_ceiling = ApplyCeiling(ceiling, asked);
+  ASSERT_OK(by_ceiling);
+  EXPECT_EQ(by_ceiling->video().can_publish_sources_size(), 0);
+  ceiling.video.set_can_publish(true);
+  ceiling.video.add_can_publish_sources("camera");
+  asked.mutable_video()->set_can_publish(false);
+  auto by_request = ApplyCeiling(ceiling, asked);
+  ASSERT_OK(by_request);
+  EXPECT_EQ(by_request->video().can_publish_sources_size(), 0);
+}
+
 TEST(ApplyCeiling, RefusesEachFlagThatTheCeilingLacksAndTakesItWhenItHasIt) {
   struct Part {
     const char* name;
