@@ -27,6 +27,7 @@ class Buffer {
   void Commit(const char* end) { size_ = static_cast<std::size_t>(end - data_.get()); }
 
   void Append(std::string_view text) {
+    if (text.empty()) return;  // a fresh buffer has no memory to copy nothing to
     char* to = Extend(text.size());
     std::memcpy(to, text.data(), text.size());
     Commit(to + text.size());
