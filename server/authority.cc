@@ -118,8 +118,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pr
   // get a token by relaying that.
   const ServiceRules* service = FindService(principal);
   if (service != nullptr && service->relay && !principal.subject.empty()) {
-    return Refuse(v1::METHOD_NOT_PERMITTED,
-                  "A program that relays credentials has no tokens of its own; it uses BatchIssueParticipantTokens.");
+    return Refuse(v1::NO_POLICY, "A program that relays credentials has no tokens of its own.");
   }
   LKT_ASSIGN_OR_RETURN(const Decision decision, state_->policies.Decide(principal, request));
   const Project& project = *decision.policy->project;

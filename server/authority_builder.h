@@ -28,8 +28,4 @@ struct BuildResult {
 // Reads the key files that `config` names and builds the state. Finds all problems, not only the first.
 BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const BuildOptions& options);
 
-// The configuration of development mode: a project from the environment, anonymous callers who may do everything, and
-// made-up identities and rooms.
-config::v1::ServerConfig DevConfig(const Environment& environment);
-
 }  // namespace livekit::token

@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "server/authn/api_key.h"
+#include "server/dev_config.h"
 #include "service/process.h"
 
 namespace livekit::token {

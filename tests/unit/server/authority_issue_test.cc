@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/authority.h"
+#include "server/dev_config.h"
 
 namespace livekit::token {
 namespace {
@@ -131,8 +132,8 @@ TEST_F(IssueParticipantToken, RefusesTwoIdentitiesInOneCall) {
 }
 
 TEST_F(IssueParticipantToken, GivesAGatewayNoTokenOfItsOwn) {
-  EXPECT_THAT(Issue(As("gateway"), InRoom("lobby")), IsRefusal(v1::METHOD_NOT_PERMITTED));
-  EXPECT_THAT(Issue(AsCaller("gateway"), InRoom("lobby")), IsRefusal(v1::METHOD_NOT_PERMITTED));
+  EXPECT_THAT(Issue(As("gateway"), InRoom("lobby")), IsRefusal(v1::NO_POLICY));
+  EXPECT_THAT(Issue(AsCaller("gateway"), InRoom("lobby")), IsRefusal(v1::NO_POLICY));
   EXPECT_OK(Issue(As("recorder"), InRoom("lobby")));
 }
 
@@ -271,7 +272,7 @@ TEST_F(BatchIssueParticipantTokens, NeverCountsTheCallersHeaderForAnEndUser) {
 TEST_F(BatchIssueParticipantTokens, GivesAGatewayNoTokenForItsOwnCredential) {
   Item item = With("authorization", "Bearer " + KeyOf("gateway"));
   *item.mutable_request() = InRoom("lobby");
-  EXPECT_EQ(One(item).error().reason(), v1::METHOD_NOT_PERMITTED);
+  EXPECT_EQ(One(item).error().reason(), v1::NO_POLICY);
   item.mutable_credentials(0)->set_value("Bearer " + KeyOf("recorder"));
   EXPECT_TRUE(One(item).has_token());
 }

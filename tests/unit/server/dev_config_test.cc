@@ -1,5 +1,7 @@
 // Development mode: everything for everyone, apart from credentials.
 
+#include "server/dev_config.h"
+
 #include <string>
 #include <utility>
 

@@ -5,6 +5,7 @@
 #include "authority_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/dev_config.h"
 #include "server/token_service.h"
 
 namespace livekit::token {

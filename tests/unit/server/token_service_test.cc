@@ -18,6 +18,7 @@
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
+#include "server/dev_config.h"
 #include "server/server.h"
 #include "service/log.h"
 
