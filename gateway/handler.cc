@@ -21,15 +21,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr char kAllow[] = "POST, OPTIONS";
 constexpr char kOther[] = "_OTHER";
-constexpr std::size_t kMaxRequestId = 128;
 constexpr std::size_t kMaxHost = 255;
-
-bool IsRequestId(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxRequestId && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
-}
 
 std::string RequestIdOf(const http::Request& request) {
   const auto id = request.SingleHeader("x-request-id");

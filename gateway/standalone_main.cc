@@ -31,6 +31,7 @@ ABSL_FLAG(std::string, admin_listen, "",
           "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
 ABSL_FLAG(std::string, cors_origin, "",
           "Web origins that may call, separated by commas; also LIVEKIT_TOKEN_CORS_ORIGIN in the environment");
+ABSL_FLAG(bool, reflection, false, "Offer gRPC server reflection, as --dev does");
 ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do everything, loopback only");
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices and pages of private networks");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
@@ -63,6 +64,7 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
   ServerOverrides server_overrides;
   server_overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   server_overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
+  server_overrides.reflection = absl::GetFlag(FLAGS_reflection);
   GatewayOverrides gateway_overrides;
   gateway_overrides.http_listen = absl::GetFlag(FLAGS_http_listen);
   gateway_overrides.cors_origin = FlagOrEnv(absl::GetFlag(FLAGS_cors_origin), "LIVEKIT_TOKEN_CORS_ORIGIN");

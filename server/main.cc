@@ -25,6 +25,7 @@ ABSL_FLAG(std::string, grpc_listen, "",
           "gRPC address, host:port or unix:/path; default [::]:50051, with --dev localhost:50051");
 ABSL_FLAG(std::string, admin_listen, "",
           "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
+ABSL_FLAG(bool, reflection, false, "Offer gRPC server reflection, as --dev does");
 ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do everything, loopback only");
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices in private networks");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
@@ -36,6 +37,7 @@ ServerStartup Prepare(const ServerOptions& options) {
   ServerOverrides overrides;
   overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
+  overrides.reflection = absl::GetFlag(FLAGS_reflection);
   const std::string path = absl::GetFlag(FLAGS_config);
   if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment);
   ServerStartup failed;

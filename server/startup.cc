@@ -39,6 +39,7 @@ ServerStartup PrepareServer(const cfg::ServerConfig* file_config, const ServerOv
   cfg::ServerConfig config = options.dev ? DevConfig(environment) : *file_config;
   if (!overrides.grpc_listen.empty()) config.mutable_listen()->set_grpc(overrides.grpc_listen);
   if (!overrides.admin_listen.empty()) config.mutable_listen()->set_admin(overrides.admin_listen);
+  if (overrides.reflection) config.set_reflection(true);
   startup.problems = CheckServerConfig(config, options);
   BuildOptions build;
   build.environment = environment;

@@ -15,6 +15,7 @@ namespace livekit::token {
 struct ServerOverrides {
   std::string grpc_listen;
   std::string admin_listen;
+  bool reflection = false;  // true: on, whatever the file says
 };
 
 // A configuration that can be served, or everything that is wrong with it.

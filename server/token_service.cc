@@ -15,13 +15,6 @@ namespace {
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-bool IsRequestId(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
-}
-
 }  // namespace
 
 std::string PeerAddress(std::string_view peer) {

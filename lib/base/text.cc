@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -249,6 +250,13 @@ std::string AsciiLower(std::string_view text) {
 
 bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
   return text.size() == lower.size() && AsciiLower(text) == lower;
+}
+
+bool IsRequestId(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
 }
 
 std::string RandomName() {

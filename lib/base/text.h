@@ -46,6 +46,10 @@ bool GlobMatches(std::string_view glob, std::string_view text);
 bool EqualsIgnoreCase(std::string_view text, std::string_view lower);
 std::string AsciiLower(std::string_view text);
 
+// Whether `text` may serve as a request id: 1 to 128 letters, digits, `.`, `_` and `-`, so that it can stand in headers
+// and logs as it is.
+bool IsRequestId(std::string_view text);
+
 // 128 random bits as 26 characters of a-z and 2-7.
 std::string RandomName();
 

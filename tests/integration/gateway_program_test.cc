@@ -1,19 +1,16 @@
 // The gateway program from outside: flags, exit codes, an orderly stop.
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <map>
+#include <memory>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -23,7 +20,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
-#include "nlohmann/json.hpp"
+#include "support/program.h"
 #include "support/raw_client.h"
 
 namespace livekit::token {
@@ -31,7 +28,9 @@ namespace {
 
 using livekit::token::testing::GetRequest;
 using livekit::token::testing::PostRequest;
+using livekit::token::testing::Program;
 using livekit::token::testing::RawClient;
+using livekit::token::testing::TempFolder;
 using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 
@@ -39,86 +38,23 @@ constexpr std::chrono::seconds kPatience{30};
 
 class GatewayProgramTest : public ::testing::Test {
  protected:
-  GatewayProgramTest() {
-    char name[] = "/tmp/lkt-gateway-XXXXXX";
-    directory_ = mkdtemp(name);
-  }
-  ~GatewayProgramTest() override {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    for (const char* file : {"out", "gateway.yaml", "socket"}) unlink((directory_ + "/" + file).c_str());
-    rmdir(directory_.c_str());
-  }
-
-  // Starts the program; its output goes to a file. `origins` is put into the environment.
+  // Starts the program; `origins` is put into the environment.
   void Start(std::vector<std::string> args, const std::string& origins = "") {
-    const std::string program = BIN_DIR "/livekit-token-gateway";
-    args.insert(args.begin(), program);
-    std::vector<char*> argv;
-    for (auto& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
-    const std::string out = directory_ + "/out";
-    pid_ = fork();
-    ASSERT_GE(pid_, 0);
-    if (pid_ == 0) {
-      const int fd = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-      dup2(fd, 1);
-      dup2(fd, 2);
-      if (!origins.empty()) setenv("LIVEKIT_TOKEN_CORS_ORIGIN", origins.c_str(), 1);
-      execv(program.c_str(), argv.data());
-      _exit(127);
-    }
+    std::map<std::string, std::string> environment;
+    if (!origins.empty()) environment["LIVEKIT_TOKEN_CORS_ORIGIN"] = origins;
+    program_ = std::make_unique<Program>("livekit-token-gateway", std::move(args), std::move(environment));
   }
-
-  // The exit status; -1 if the program did not end by itself.
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
+  // Runs it to its end; the exit status.
   int Run(std::vector<std::string> args, const std::string& origins = "") {
     Start(std::move(args), origins);
-    return Wait();
+    return program_->Wait();
   }
+  std::string Output() const { return program_->Output(); }
+  std::string WriteConfig(const std::string& yaml) const { return folder_.Write("gateway.yaml", yaml); }
 
-  std::string Output() const {
-    std::ifstream file(directory_ + "/out");
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
-  // The port of the listener with this name, from the log; 0 if the program ends or does not say so.
-  int AwaitPort(const std::string& name) {
-    const auto end = steady_clock::now() + kPatience;
-    while (steady_clock::now() < end) {
-      if (waitpid(pid_, nullptr, WNOHANG) != 0) {
-        pid_ = 0;
-        return 0;
-      }
-      std::stringstream lines(Output());
-      for (std::string line; std::getline(lines, line);) {
-        const auto json = nlohmann::json::parse(line, nullptr, false);
-        if (!json.is_object() || json.value("event", "") != "listening" || json.value("name", "") != name) continue;
-        const std::string address = json.value("address", "");
-        return std::stoi(address.substr(address.rfind(':') + 1));
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return 0;
-  }
-
-  std::string WriteConfig(const std::string& yaml) const {
-    const std::string path = directory_ + "/gateway.yaml";
-    std::ofstream(path) << yaml;
-    return path;
-  }
-
-  std::string directory_;
-  pid_t pid_ = 0;
+  TempFolder folder_;
+  const std::string& directory_ = folder_.path();
+  std::unique_ptr<Program> program_;
 };
 
 TEST_F(GatewayProgramTest, TellsItsVersion) {
@@ -164,8 +100,8 @@ TEST_F(GatewayProgramTest, FailsToStartWithStatusOne) {
 
 TEST_F(GatewayProgramTest, ServesWithoutATokenServerAndStopsCleanly) {
   Start({"--http_listen=127.0.0.1:0", "--admin_listen=127.0.0.1:0", "--server_address=unix:" + directory_ + "/none"});
-  const int http = AwaitPort("http");
-  const int admin = AwaitPort("admin");
+  const int http = program_->AwaitPort("http");
+  const int admin = program_->AwaitPort("admin");
   ASSERT_NE(http, 0) << Output();
   ASSERT_NE(admin, 0);
   const auto answer = RawClient(http).Exchange(PostRequest("/getToken", "{}"));
@@ -178,8 +114,8 @@ TEST_F(GatewayProgramTest, ServesWithoutATokenServerAndStopsCleanly) {
   const auto live = RawClient(admin).Exchange(GetRequest("/livez"));
   ASSERT_TRUE(live);
   EXPECT_EQ(live->status, 200);
-  kill(pid_, SIGTERM);
-  EXPECT_EQ(Wait(), 0);
+  program_->Signal(SIGTERM);
+  EXPECT_EQ(program_->Wait(), 0);
 }
 
 TEST_F(GatewayProgramTest, BecomesReadyBeforeTheFirstRequest) {
@@ -191,7 +127,7 @@ TEST_F(GatewayProgramTest, BecomesReadyBeforeTheFirstRequest) {
   const auto server = builder.BuildAndStart();
   ASSERT_NE(server, nullptr);
   Start({"--http_listen=127.0.0.1:0", "--admin_listen=127.0.0.1:0", "--server_address=unix:" + directory_ + "/socket"});
-  const int admin = AwaitPort("admin");
+  const int admin = program_->AwaitPort("admin");
   ASSERT_NE(admin, 0) << Output();
   int status = 0;
   const auto end = steady_clock::now() + kPatience;
@@ -201,15 +137,15 @@ TEST_F(GatewayProgramTest, BecomesReadyBeforeTheFirstRequest) {
     status = ready->status;
   }
   EXPECT_EQ(status, 200);
-  kill(pid_, SIGTERM);
-  EXPECT_EQ(Wait(), 0);
+  program_->Signal(SIGTERM);
+  EXPECT_EQ(program_->Wait(), 0);
   server->Shutdown(std::chrono::system_clock::now());
 }
 
 TEST_F(GatewayProgramTest, AnswersInDevelopmentOnlyUnderLoopbackNames) {
   Start({"--dev", "--http_listen=127.0.0.1:0", "--admin_listen=127.0.0.1:0",
          "--server_address=unix:" + directory_ + "/none"});
-  const int http = AwaitPort("http");
+  const int http = program_->AwaitPort("http");
   ASSERT_NE(http, 0) << Output();
   const auto refused =
       RawClient(http).Exchange("POST /getToken HTTP/1.1\r\nHost: acme.dev\r\nContent-Length: 0\r\n\r\n");
@@ -232,7 +168,7 @@ TEST_F(GatewayProgramTest, SaysWithItsExitStatusThatRequestsWereCutOff) {
   ASSERT_EQ(listen(silent, 10), 0);
   Start({"--http_listen=127.0.0.1:0", "--admin_listen=127.0.0.1:0", "--server_address=unix:" + path,
          "--config=" + WriteConfig("{ drain: { timeout: 0s } }")});
-  const int http = AwaitPort("http");
+  const int http = program_->AwaitPort("http");
   ASSERT_NE(http, 0) << Output();
   RawClient client(http);
   ASSERT_TRUE(client.Send("POST /getToken HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
@@ -241,8 +177,8 @@ TEST_F(GatewayProgramTest, SaysWithItsExitStatusThatRequestsWereCutOff) {
   ASSERT_TRUE(go_on);
   ASSERT_EQ(go_on->status, 100);
   ASSERT_TRUE(client.Send("{}"));
-  kill(pid_, SIGTERM);
-  EXPECT_EQ(Wait(), 3) << Output();
+  program_->Signal(SIGTERM);
+  EXPECT_EQ(program_->Wait(), 3) << Output();
   close(silent);
 }
 

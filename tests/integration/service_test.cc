@@ -7,10 +7,12 @@
 #include <memory>
 #include <string>
 
+#include "base/text.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
+#include "jose/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "support/program.h"
 #include "support/raw_client.h"
@@ -268,6 +270,26 @@ TEST_F(ServiceTest, LeaksNoSecretAndNoToken) {
     EXPECT_THAT(metrics, Not(HasSubstr(word)));
     EXPECT_THAT(answers_, Not(HasSubstr(word)));
   }
+}
+
+TEST(HashApiKey, MakesUpASecretAndPrintsItsHash) {
+  const Finished made = RunProgram("livekit-token-server", {"--hash_api_key=web"});
+  EXPECT_EQ(made.status, 0);
+  const std::size_t at = made.output.find("web.");
+  ASSERT_NE(at, std::string::npos) << made.output;
+  const std::string secret = made.output.substr(at + 4, made.output.find('\n', at) - at - 4);
+  EXPECT_EQ(secret.size(), 43u);  // 256 bits
+  EXPECT_THAT(made.output, HasSubstr("- { id: web, sha256: " + HexEncode(jose::Sha256(secret)) + " }\n"));
+  const Finished again = RunProgram("livekit-token-server", {"--hash_api_key=web"});
+  EXPECT_NE(made.output, again.output);
+}
+
+TEST(HashApiKey, RefusesIdsAndSecretsThatCannotWork) {
+  EXPECT_EQ(RunProgram("livekit-token-server", {"--hash_api_key=a.b"}).status, 1);
+  const Finished weak = RunProgram("livekit-token-server", {"--hash_api_key=web"}, {}, "MARKER-too-short\n");
+  EXPECT_EQ(RunProgram("livekit-token-server", {"--hash_api_key=web"}, {}, "MARKER-short\n").status, 1);
+  EXPECT_EQ(weak.status, 0);  // 16 characters are enough
+  EXPECT_THAT(weak.output, Not(HasSubstr("MARKER")));
 }
 
 TEST_F(ServiceTest, FailsToStartInsteadOfHalfStarting) {

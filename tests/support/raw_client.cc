@@ -100,8 +100,8 @@ std::optional<RawResponse> RawClient::Exchange(std::string_view bytes) {
 
 std::string PostRequest(std::string_view path, std::string_view body, std::string_view more) {
   return "POST " + std::string(path) +
-         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-         "\r\n" + std::string(more) + "\r\n" + std::string(body);
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" + std::string(body);
 }
 
 std::string GetRequest(std::string_view path, std::string_view more) {

@@ -16,10 +16,10 @@ TEST(Readme, ListsEveryReasonAsTheTableHasIt) {
   std::stringstream readme;
   readme << file.rdbuf();
   for (const ReasonInfo& row : AllReasons()) {
-    EXPECT_THAT(readme.str(), ::testing::HasSubstr("| `" + v1::ErrorReason_Name(row.reason) + "` | " +
-                                                   std::to_string(row.http_status) + " | `" +
-                                                   absl::StatusCodeToString(row.code) + "` | " +
-                                                   std::string(row.sentence) + " |"));
+    EXPECT_THAT(
+        readme.str(),
+        ::testing::HasSubstr("| `" + v1::ErrorReason_Name(row.reason) + "` | " + std::to_string(row.http_status) +
+                             " | `" + absl::StatusCodeToString(row.code) + "` | " + std::string(row.sentence) + " |"));
   }
 }
 

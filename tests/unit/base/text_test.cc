@@ -272,5 +272,13 @@ TEST(RandomUuid, HasVersionAndVariant) {
   EXPECT_EQ(uuids.size(), 1000u);
 }
 
+TEST(IsRequestId, TakesOnlyWhatIsSafeInHeadersAndLogs) {
+  EXPECT_TRUE(IsRequestId("a"));
+  EXPECT_TRUE(IsRequestId("Az09._-"));
+  EXPECT_TRUE(IsRequestId(std::string(128, 'x')));
+  EXPECT_FALSE(IsRequestId(std::string(129, 'x')));
+  for (const char* text : {"", " ", "a b", "a\r\nb", "a\"", "a/b", "\xc3\xa9"}) EXPECT_FALSE(IsRequestId(text)) << text;
+}
+
 }  // namespace
 }  // namespace livekit::token

@@ -81,10 +81,12 @@ TEST_F(PrepareServerTest, PutsFlagsBeforeTheFile) {
   const auto file = PrepareServer(&config, {}, kProduction, NoEnvironment());
   EXPECT_EQ(file.config.listen().grpc(), "[::]:1");
   EXPECT_EQ(file.config.listen().admin(), "[::]:2");
-  const auto flags = PrepareServer(&config, {"unix:/x", "127.0.0.1:0"}, kProduction, NoEnvironment());
+  const auto flags = PrepareServer(&config, {"unix:/x", "127.0.0.1:0", true}, kProduction, NoEnvironment());
   EXPECT_THAT(FormatProblems("f", flags.problems), IsEmpty());
   EXPECT_EQ(flags.config.listen().grpc(), "unix:/x");
   EXPECT_EQ(flags.config.listen().admin(), "127.0.0.1:0");
+  EXPECT_FALSE(file.config.reflection());
+  EXPECT_TRUE(flags.config.reflection());
 }
 
 TEST_F(PrepareServerTest, CollectsProblemsOfAllPartsAndBuildsNothing) {
@@ -92,7 +94,7 @@ TEST_F(PrepareServerTest, CollectsProblemsOfAllPartsAndBuildsNothing) {
   config.set_log_level("loud");
   EXPECT_EQ(PrepareServer(&config, {}, kProduction, NoEnvironment()).state, nullptr);
   config.mutable_policies(0)->clear_name();
-  const auto startup = PrepareServer(&config, {"nowhere", ""}, kProduction, NoEnvironment());
+  const auto startup = PrepareServer(&config, {"nowhere", "", false}, kProduction, NoEnvironment());
   EXPECT_EQ(startup.problems.size(), 3U);
   EXPECT_EQ(startup.state, nullptr);
 }
