@@ -148,6 +148,10 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   impl->address = address;
   if (!IsUnix(address)) {
     HostPort bound = *ParseHostPort(address);
+    if (ClassifyHost(bound.host) != HostKind::kLoopback) {
+      Log(LogLevel::kWarn, "grpc_plaintext",
+          {{"hint", "credentials and tokens cross the network unencrypted; let only gateways reach this address"}});
+    }
     bound.port = port;
     impl->address = bound.ToString();
   }
