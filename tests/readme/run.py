@@ -81,6 +81,7 @@ class Background:
             if ended:
                 break
             time.sleep(0.01)
+        self.kill()
         raise SystemExit("it does not listen:\n" + self.output())
 
     def probe(self):
@@ -102,6 +103,11 @@ class Background:
             if status != 503 or time.monotonic() > end:
                 raise SystemExit(f"the endpoint answers {status}:\n" + self.output())
             time.sleep(0.1)
+
+    def kill(self):
+        """Leaves nothing behind when a test has failed."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGTERM)
@@ -126,6 +132,13 @@ def prepare_folder(folder, bin_dir, full):
     dev.chmod(0o755)
 
 
+def stop_all(running):
+    """The last one first: a gateway before its server."""
+    while running:
+        running[-1].stop()
+        running.pop()
+
+
 def main():
     full = "--full" in sys.argv
     rest = [arg for arg in sys.argv[1:] if arg != "--full"]
@@ -136,6 +149,14 @@ def main():
     env = {k: v for k, v in os.environ.items() if not k.startswith("LIVEKIT_")}
 
     running = []
+    try:
+        run_examples(running, bin_dir, full, env)
+    finally:
+        for program in running:
+            program.kill()
+
+
+def run_examples(running, bin_dir, full, env):
     counts = {"run": 0, "left": 0}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -156,8 +177,7 @@ def main():
                 (folder / rest_of_how).write_text(text, encoding="utf-8")
             elif verb == "background":
                 if rest_of_how != "also":
-                    while running:
-                        running.pop().stop()
+                    stop_all(running)
                 running.append(Background(text, folder, env))
                 running[-1].probe()
             elif verb == "run":
@@ -175,8 +195,7 @@ def main():
                     script.unlink()
             else:
                 raise SystemExit(f"unknown way to test: {how}")
-        while running:
-            running.pop().stop()
+        stop_all(running)
     print(f"README: {counts['run']} blocks run, {counts['left']} left to --full or not meant to run")
 
 
