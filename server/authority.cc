@@ -163,26 +163,27 @@ void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1:
 }
 
 void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult)> done) const {
+  const auto finish = [this, &item, done = std::move(done)](absl::StatusOr<Principal> principal) {
+    absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
+        principal.ok() ? Issue(*principal, item.request(), HostOf(item.host()).value_or(""), item.max_token_bytes())
+                       : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
+    RelayedResult result;
+    if (issued.ok()) {
+      *result.mutable_token() = *std::move(issued);
+    } else {
+      *result.mutable_error() = ToError(issued.status());
+      Refused("BatchIssueParticipantTokens", kUnknownCaller, item.request_id(), issued.status());
+    }
+    done(std::move(result));
+  };
   Credentials credentials;
   for (const auto& credential : item.credentials()) {
-    // A gateway passes on what end users sent; the header of callers is never among it.
-    if (credential.header() == kCallerHeader) continue;
+    // No end user has a credential there. Leaving it out would make its sender anonymous, which is for those who
+    // present nothing.
+    if (credential.header() == kCallerHeader) return finish(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
     credentials.headers.push_back({credential.header(), credential.value()});
   }
-  state_->authenticators.Authenticate(
-      credentials, clock_.Now(), [this, &item, done = std::move(done)](absl::StatusOr<Principal> principal) {
-        absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
-            principal.ok() ? Issue(*principal, item.request(), HostOf(item.host()).value_or(""), item.max_token_bytes())
-                           : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
-        RelayedResult result;
-        if (issued.ok()) {
-          *result.mutable_token() = *std::move(issued);
-        } else {
-          *result.mutable_error() = ToError(issued.status());
-          Refused("BatchIssueParticipantTokens", kUnknownCaller, item.request_id(), issued.status());
-        }
-        done(std::move(result));
-      });
+  state_->authenticators.Authenticate(credentials, clock_.Now(), finish);
 }
 
 void TokenAuthority::AuthenticateCaller(const CallContext& context, WithService done) const {
