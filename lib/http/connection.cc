@@ -31,20 +31,20 @@ void Connection::Serve() {
 }
 
 bool Connection::ServeOne() {
-  if (input_.empty() && WaitForRequest() != IoResult::kOk) return false;
+  if (input_.empty() && WaitForRequest() != WaitResult::kOk) return false;
   const auto start = Clock::now();
   const auto deadline = start + context_.options.request_timeout;
   Framer framer(
       {context_.options.max_header_bytes, context_.options.max_header_lines, context_.options.max_body_bytes});
 
-  const IoResult head_result = ReadUntilDone(framer, std::min(deadline, start + context_.options.header_timeout));
+  const WaitResult head_result = ReadUntilDone(framer, std::min(deadline, start + context_.options.header_timeout));
   // Nothing but empty lines, as some clients send behind a body.
-  if (head_result != IoResult::kOk && framer.empty()) return false;
+  if (head_result != WaitResult::kOk && framer.empty()) return false;
   Request request;
   request.method = framer.head().method;
   request.peer_address = peer_address_;
-  if (head_result == IoResult::kTimeout) return Refuse(request, v1::REQUEST_TIMEOUT);
-  if (head_result == IoResult::kClosed) return Refuse(request, v1::MALFORMED_REQUEST);
+  if (head_result == WaitResult::kTimeout) return Refuse(request, v1::REQUEST_TIMEOUT);
+  if (head_result == WaitResult::kClosed) return Refuse(request, v1::MALFORMED_REQUEST);
 
   const auto path = framer.head().target.empty() ? std::nullopt : context_.path_of(framer.head().target);
   request.path = path.value_or("");
@@ -58,37 +58,37 @@ bool Connection::ServeOne() {
   if (framer.state() == Framer::State::kHeadDone && reads_body) {
     framer.ReadBody();
     if (framer.head().expects_continue && framer.state() == Framer::State::kBody && input_.empty() &&
-        WriteAll(fd_.get(), deadline, "HTTP/1.1 100 Continue\r\n\r\n") != IoResult::kOk) {
+        WriteAll(fd_.get(), deadline, "HTTP/1.1 100 Continue\r\n\r\n") != WaitResult::kOk) {
       return false;
     }
-    const IoResult body_result = ReadUntilDone(framer, deadline);
+    const WaitResult body_result = ReadUntilDone(framer, deadline);
     if (framer.state() == Framer::State::kRefused) return Refuse(request, framer.reason());
-    if (body_result == IoResult::kTimeout) return Refuse(request, v1::REQUEST_TIMEOUT);
-    if (body_result == IoResult::kClosed) return Refuse(request, v1::MALFORMED_REQUEST);
+    if (body_result == WaitResult::kTimeout) return Refuse(request, v1::REQUEST_TIMEOUT);
+    if (body_result == WaitResult::kClosed) return Refuse(request, v1::MALFORMED_REQUEST);
     request.body = std::move(framer.body());
   }
   const bool body_unread = framer.state() == Framer::State::kHeadDone && framer.head().HasBody();
   return Answer(framer, std::move(request), deadline, body_unread);
 }
 
-IoResult Connection::WaitForRequest() {
+WaitResult Connection::WaitForRequest() {
   const auto now = Clock::now();
   idle_since_ = now.time_since_epoch().count();
   // Set before this look at `draining`: whoever drains sets that first and then looks for idle connections, so that one
   // of the two sees the other.
   const bool hurry = context_.draining || (served_ != 0 && context_.discouraged);
   const auto patience = served_ == 0 ? context_.options.header_timeout : context_.options.idle_timeout;
-  const IoResult result = ReadSome(fd_.get(), hurry ? now : now + patience, input_);
+  const WaitResult result = ReadSome(fd_.get(), hurry ? now : now + patience, input_);
   idle_since_ = 0;
   return result;
 }
 
-IoResult Connection::ReadUntilDone(Framer& framer, SteadyTime deadline) {
+WaitResult Connection::ReadUntilDone(Framer& framer, SteadyTime deadline) {
   for (;;) {
     input_.erase(0, framer.Feed(input_));
-    if (framer.state() != Framer::State::kHead && framer.state() != Framer::State::kBody) return IoResult::kOk;
-    const IoResult result = ReadSome(fd_.get(), deadline, input_);
-    if (result != IoResult::kOk) return result;
+    if (framer.state() != Framer::State::kHead && framer.state() != Framer::State::kBody) return WaitResult::kOk;
+    const WaitResult result = ReadSome(fd_.get(), deadline, input_);
+    if (result != WaitResult::kOk) return result;
   }
 }
 
@@ -131,7 +131,7 @@ bool Connection::Write(const Response& response, bool without_body, bool close, 
   options.say_keep_alive = say_keep_alive;
   options.date = SystemClock().Now();
   const auto deadline = Clock::now() + context_.options.request_timeout;
-  return WriteAll(fd_.get(), deadline, WriteResponse(response, options)) == IoResult::kOk;
+  return WriteAll(fd_.get(), deadline, WriteResponse(response, options)) == WaitResult::kOk;
 }
 
 bool Connection::MustClose() const {
@@ -145,7 +145,7 @@ void Connection::Linger() {
   std::size_t total = 0;
   while (total < kLingerBytes) {
     input_.clear();
-    if (ReadSome(fd_.get(), deadline, input_) != IoResult::kOk) return;
+    if (ReadSome(fd_.get(), deadline, input_) != WaitResult::kOk) return;
     total += input_.size();
   }
 }

@@ -49,9 +49,9 @@ class Connection {
   // Serves one request; returns whether another may follow.
   bool ServeOne();
   // Waits for the first bytes of a request.
-  IoResult WaitForRequest();
+  WaitResult WaitForRequest();
   // Reads until the framer has left the states kHead or kBody.
-  IoResult ReadUntilDone(Framer& framer, SteadyTime deadline);
+  WaitResult ReadUntilDone(Framer& framer, SteadyTime deadline);
   // Answers a complete request by the handler.
   bool Answer(Framer& framer, Request request, SteadyTime deadline, bool body_unread);
   // Answers a request that is refused; always ends the connection.

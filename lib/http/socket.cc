@@ -175,32 +175,32 @@ void Fd::Reset() {
   fd_ = -1;
 }
 
-IoResult ReadSome(int fd, SteadyTime deadline, std::string& out) {
+WaitResult ReadSome(int fd, SteadyTime deadline, std::string& out) {
   char buffer[kReadBytes];
   for (;;) {
-    if (!WaitFor(fd, POLLIN, deadline)) return IoResult::kTimeout;
+    if (!WaitFor(fd, POLLIN, deadline)) return WaitResult::kTimeout;
     const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
     if (size > 0) {
       out.append(buffer, static_cast<std::size_t>(size));
-      return IoResult::kOk;
+      return WaitResult::kOk;
     }
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    return IoResult::kClosed;
+    return WaitResult::kClosed;
   }
 }
 
-IoResult WriteAll(int fd, SteadyTime deadline, std::string_view data) {
+WaitResult WriteAll(int fd, SteadyTime deadline, std::string_view data) {
   while (!data.empty()) {
     const ssize_t size = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
     if (size >= 0) {
       data.remove_prefix(static_cast<std::size_t>(size));
     } else if (errno == EAGAIN) {
-      if (!WaitFor(fd, POLLOUT, deadline)) return IoResult::kTimeout;
+      if (!WaitFor(fd, POLLOUT, deadline)) return WaitResult::kTimeout;
     } else if (errno != EINTR) {
-      return IoResult::kClosed;
+      return WaitResult::kClosed;
     }
   }
-  return IoResult::kOk;
+  return WaitResult::kOk;
 }
 
 absl::StatusOr<Listeners> Listen(const std::string& text) {

@@ -38,14 +38,14 @@ class Fd {
   int fd_ = -1;
 };
 
-enum class IoResult { kOk, kClosed, kTimeout };
+enum class WaitResult { kOk, kClosed, kTimeout };
 
 // Waits until `deadline` for bytes of a non-blocking socket and appends what is there to `out`, at most 16 KiB. kClosed
 // also for errors.
-IoResult ReadSome(int fd, SteadyTime deadline, std::string& out);
+WaitResult ReadSome(int fd, SteadyTime deadline, std::string& out);
 
 // Writes all of `data` to a non-blocking socket until `deadline`.
-IoResult WriteAll(int fd, SteadyTime deadline, std::string_view data);
+WaitResult WriteAll(int fd, SteadyTime deadline, std::string_view data);
 
 // Sockets that listen at one address, and the address with its chosen port.
 struct Listeners {
