@@ -282,7 +282,7 @@ TokenHandler::TokenHandler(HandlerOptions options, Backend& backend, Metrics& me
 
 TokenHandler::~TokenHandler() = default;
 
-void TokenHandler::Handle(http::Request request, http::Respond respond) {
+void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
   try {
     const auto exchange = std::make_shared<Exchange>(shared_, request);
     exchange->set_respond(std::move(respond));

@@ -41,7 +41,7 @@ class TokenHandler : public http::Handler {
   TokenHandler(HandlerOptions options, Backend& backend, Metrics& metrics);
   ~TokenHandler() override;
 
-  void Handle(http::Request request, http::Respond respond) override;
+  void Handle(const http::Request& request, http::Respond respond) override;
   http::Response Refuse(const http::Request& request, v1::ErrorReason reason) override;
 
  private:

@@ -25,7 +25,7 @@ class AdminImpl final : public Admin, private Handler {
     ServerOptions options;
     options.address = address;
     // A scraper, the kubelet and an operator; idle connections make room for more.
-    options.threads = 4;
+    options.threads = 1;
     options.max_connections = 64;
     auto server = Server::Start(std::move(options), *this);
     if (!server.ok()) return server.status();
@@ -36,11 +36,13 @@ class AdminImpl final : public Admin, private Handler {
   std::string address() const override { return server_->address(); }
 
  private:
-  void Handle(Request request, Respond respond) override { respond(Answer(request)); }
+  void Handle(const Request& request, Respond respond) override { respond(Answer(request)); }
 
   Response Refuse(const Request&, v1::ErrorReason reason) override {
     const ReasonInfo& info = GetReasonInfo(reason);
-    return Plain(info.http_status, info.sentence);
+    Response response = Plain(info.http_status, info.sentence);
+    if (info.http_status == 503) response.headers.push_back({"Retry-After", "1"});
+    return response;
   }
 
   Response Answer(const Request& request) const {

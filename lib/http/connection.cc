@@ -1,6 +1,6 @@
 #include "http/connection.h"
 
-#include <sys/socket.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <utility>
@@ -11,151 +11,331 @@ namespace livekit::token::http {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
-// Requests that a connection may have answered while others wait for a thread.
-constexpr int kFairShare = 100;
+// Steps that a connection may take before others get their turn; a step reads once or serves one request.
+constexpr int kStepsPerTurn = 32;
 // How long, and how much, is read from a client that goes on sending after its last answer.
-constexpr std::chrono::milliseconds kLingerTime{1000};
+constexpr milliseconds kLingerTime{1000};
 constexpr std::size_t kLingerBytes = 1 << 20;
+// For the request of a client that connected just before the drain, or when there were too many.
+constexpr milliseconds kDrainPatience{250};
+constexpr milliseconds kOverLimitPatience{1000};
 
 bool MethodHasBody(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
 
 }  // namespace
 
-Connection::Connection(Accepted accepted, ConnectionContext& context)
-    : context_(context), fd_(std::move(accepted.fd)), peer_address_(std::move(accepted.peer_address)) {}
-
-void Connection::Serve() {
-  while (ServeOne()) ++served_;
-  if (unread_) Linger();
+Connection::Connection(std::unique_ptr<Transport> transport, std::string peer_address, LoopState& loop, bool over_limit)
+    : transport_(std::move(transport)), loop_(loop), over_limit_(over_limit), since_(Clock::now()) {
+  request_.peer_address = std::move(peer_address);
+  AwaitBytes();
 }
 
-bool Connection::ServeOne() {
-  if (input_.empty() && WaitForRequest() != WaitResult::kOk) return false;
-  const auto start = Clock::now();
-  const auto deadline = start + context_.options.request_timeout;
-  Framer framer(
-      {context_.options.max_header_bytes, context_.options.max_header_lines, context_.options.max_body_bytes});
+Connection::~Connection() { Close(); }
 
-  const WaitResult head_result = ReadUntilDone(framer, std::min(deadline, start + context_.options.header_timeout));
-  // Nothing but empty lines, as some clients send behind a body.
-  if (head_result != WaitResult::kOk && framer.empty()) return false;
-  Request request;
-  request.method = framer.head().method;
-  request.peer_address = peer_address_;
-  if (head_result == WaitResult::kTimeout) return Refuse(request, v1::REQUEST_TIMEOUT);
-  if (head_result == WaitResult::kClosed) return Refuse(request, v1::MALFORMED_REQUEST);
+void Connection::Close() {
+  state_ = State::kClosed;
+  loop_.timers.Clear(*this);
+  if (reply_) std::exchange(reply_, nullptr)->connection = nullptr;
+}
 
-  const auto path = framer.head().target.empty() ? std::nullopt : context_.path_of(framer.head().target);
-  request.path = path.value_or("");
-  request.headers = std::move(framer.head().headers);
-  if (framer.state() == Framer::State::kRefused) return Refuse(request, framer.reason());
-  if (!path) return Refuse(request, v1::MALFORMED_REQUEST);
+std::optional<Clock::duration> Connection::Waiting(SteadyTime now) const {
+  if (state_ != State::kReading) return std::nullopt;
+  return now - since_;
+}
 
-  const auto& body_paths = context_.options.body_paths;
-  const bool reads_body = MethodHasBody(request.method) &&
-                          std::find(body_paths.begin(), body_paths.end(), request.path) != body_paths.end();
-  if (framer.state() == Framer::State::kHeadDone && reads_body) {
-    framer.ReadBody();
-    if (framer.head().expects_continue && framer.state() == Framer::State::kBody && input_.empty() &&
-        WriteAll(fd_.get(), deadline, "HTTP/1.1 100 Continue\r\n\r\n") != WaitResult::kOk) {
-      return false;
+bool Connection::OnReady(std::uint32_t epoll_events) {
+  // A reset, or both directions have ended: there is nobody to answer.
+  if ((epoll_events & (EPOLLERR | EPOLLHUP)) != 0) {
+    Close();
+    return false;
+  }
+  if ((epoll_events & (EPOLLIN | EPOLLRDHUP)) != 0) readable_ = true;
+  if ((epoll_events & EPOLLRDHUP) != 0) peer_ended_ = true;
+  return Advance();
+}
+
+bool Connection::OnDeadline() {
+  switch (state_) {
+    case State::kReading:
+      // A client that has said nothing is told nothing.
+      if (idle()) {
+        Close();
+      } else {
+        Refuse(v1::REQUEST_TIMEOUT);
+      }
+      break;
+    case State::kHandling:
+      reply_->connection = nullptr;
+      reply_->response = loop_.server.handler.Refuse(request_, v1::DEADLINE_EXCEEDED);
+      TakeAnswer();
+      break;
+    case State::kWriting:
+    case State::kLingering:
+      Close();
+      break;
+    case State::kClosed:
+      break;
+  }
+  return Advance();
+}
+
+bool Connection::OnAnswer() {
+  TakeAnswer();
+  return Advance();
+}
+
+bool Connection::OnDrain() {
+  if (!idle()) return false;
+  // What came before now is answered.
+  readable_ = true;
+  const bool more = Advance();
+  if (idle() && served_) Close();
+  return more;
+}
+
+bool Connection::Advance() {
+  for (int step = 0; step < kStepsPerTurn; ++step) {
+    bool more = false;
+    switch (state_) {
+      case State::kReading:
+        more = ReadStep();
+        break;
+      case State::kWriting:
+        more = WriteStep();
+        break;
+      case State::kLingering:
+        more = LingerStep();
+        break;
+      case State::kHandling:
+      case State::kClosed:
+        break;
     }
-    const WaitResult body_result = ReadUntilDone(framer, deadline);
-    if (framer.state() == Framer::State::kRefused) return Refuse(request, framer.reason());
-    if (body_result == WaitResult::kTimeout) return Refuse(request, v1::REQUEST_TIMEOUT);
-    if (body_result == WaitResult::kClosed) return Refuse(request, v1::MALFORMED_REQUEST);
-    request.body = std::move(framer.body());
+    if (!more) return false;
   }
-  const bool body_unread = framer.state() == Framer::State::kHeadDone && framer.head().HasBody();
-  return Answer(framer, std::move(request), deadline, body_unread);
+  return true;
 }
 
-WaitResult Connection::WaitForRequest() {
-  const auto now = Clock::now();
-  idle_since_ = now.time_since_epoch().count();
-  // Set before this look at `draining`: whoever drains sets that first and then looks for idle connections, so that one
-  // of the two sees the other.
-  const bool hurry = context_.draining || (served_ != 0 && context_.discouraged);
-  const auto patience = served_ == 0 ? context_.options.header_timeout : context_.options.idle_timeout;
-  const WaitResult result = ReadSome(fd_.get(), hurry ? now : now + patience, input_);
-  idle_since_ = 0;
-  return result;
+bool Connection::ReadStep() {
+  if (!input_.empty()) {
+    const std::string data = std::exchange(input_, std::string());
+    Frame(data);
+  } else {
+    if (!readable_) return AwaitBytes();
+    const IoResult result = transport_->Read(loop_.read_buffer.data(), loop_.read_buffer.size());
+    // Behind the last bytes the end may be waiting, of which no further event will tell.
+    readable_ = result.status == IoStatus::kOk && (!result.drained || peer_ended_);
+    switch (result.status) {
+      case IoStatus::kOk:
+        Frame({loop_.read_buffer.data(), result.count});
+        break;
+      case IoStatus::kWouldBlock:
+        return AwaitBytes();
+      case IoStatus::kClosed:
+        if (idle()) {
+          Close();
+        } else {
+          Refuse(v1::MALFORMED_REQUEST);
+        }
+        break;
+    }
+  }
+  // Bytes of a request that needs more: mostly there are none yet.
+  if (state_ == State::kReading && input_.empty() && !readable_) return AwaitBytes();
+  return true;
 }
 
-WaitResult Connection::ReadUntilDone(Framer& framer, SteadyTime deadline) {
-  for (;;) {
-    input_.erase(0, framer.Feed(input_));
-    if (framer.state() != Framer::State::kHead && framer.state() != Framer::State::kBody) return WaitResult::kOk;
-    const WaitResult result = ReadSome(fd_.get(), deadline, input_);
-    if (result != WaitResult::kOk) return result;
+void Connection::Frame(std::string_view data) {
+  const ServerOptions& options = loop_.server.options;
+  if (!framer_)
+    framer_.emplace(FramerLimits{options.max_header_bytes, options.max_header_lines, options.max_body_bytes});
+  const bool was_empty = framer_->empty();
+  data.remove_prefix(framer_->Feed(data));
+  if (was_empty && !framer_->empty()) since_ = Clock::now();
+  bool ask_for_body = false;
+  if (framer_->state() == Framer::State::kHeadDone && ReadsBody()) {
+    framer_->ReadBody();
+    // RFC 9110 section 10.1.1: not when the body is on its way already.
+    ask_for_body = framer_->head().expects_continue && data.empty();
+    data.remove_prefix(framer_->Feed(data));
+  }
+  // Before anything is answered, since what is left may be the next request.
+  input_.assign(data);
+  switch (framer_->state()) {
+    case Framer::State::kHead:
+      break;
+    case Framer::State::kBody:
+      is_answer_ = false;
+      if (ask_for_body) Send("HTTP/1.1 100 Continue\r\n\r\n");
+      break;
+    case Framer::State::kRefused:
+      TakeHead();
+      Refuse(framer_->reason());
+      break;
+    case Framer::State::kHeadDone:
+    case Framer::State::kComplete:
+      TakeHead();
+      unread_ = framer_->state() == Framer::State::kHeadDone && framer_->head().HasBody();
+      if (request_.path.empty()) {
+        Refuse(v1::MALFORMED_REQUEST);
+      } else if (over_limit_) {
+        Refuse(v1::UNAVAILABLE);
+      } else {
+        request_.body = std::move(framer_->body());
+        Handle();
+      }
+      break;
   }
 }
 
-bool Connection::Answer(Framer& framer, Request request, SteadyTime deadline, bool body_unread) {
-  const bool is_head = request.method == "HEAD";
-  // What Refuse needs if the answer does not come; a body is not part of it.
-  Request summary;
-  summary.method = request.method;
-  summary.path = request.path;
-  summary.headers = request.headers;
-  summary.peer_address = request.peer_address;
+bool Connection::ReadsBody() {
+  TakeHead();
+  const auto& paths = loop_.server.options.body_paths;
+  return !over_limit_ && MethodHasBody(request_.method) &&
+         std::find(paths.begin(), paths.end(), request_.path) != paths.end();
+}
 
-  const std::uint64_t number = mailbox_->Expect();
+void Connection::TakeHead() {
+  if (std::exchange(head_taken_, true)) return;
+  RequestHead& head = framer_->head();
+  request_.method = head.method;
+  request_.headers = std::move(head.headers);
+  if (head.target.empty()) return;
+  if (head.target != loop_.last_target) {
+    loop_.last_path = loop_.server.targets.PathOf(head.target).value_or("");
+    loop_.last_target = head.target;
+  }
+  request_.path = loop_.last_path;
+}
+
+void Connection::Handle() {
+  state_ = State::kHandling;
+  reply_ = std::make_shared<Reply>(loop_.mailbox, this);
+  // Kept beyond the call, whatever becomes of this connection in it.
+  const std::shared_ptr<Reply> reply = reply_;
+  loop_.mailbox->set_current(reply.get());
   try {
-    context_.handler.Handle(std::move(request), [mailbox = mailbox_, number](Response response) {
-      mailbox->Deliver(number, std::move(response));
-    });
+    loop_.server.handler.Handle(request_,
+                                [reply = reply](Response response) { Mailbox::Deliver(reply, std::move(response)); });
   } catch (...) {
-    mailbox_->Deliver(number, context_.handler.Refuse(summary, v1::INTERNAL));
+    Mailbox::Deliver(reply, loop_.server.handler.Refuse(request_, v1::INTERNAL));
   }
-  std::optional<Response> response = mailbox_->Wait(deadline);
-  if (!response) response = context_.handler.Refuse(summary, v1::DEADLINE_EXCEEDED);
-
-  unread_ = body_unread;
-  const bool keep_alive = framer.head().keep_alive;
-  const bool close = body_unread || response->close || !keep_alive || MustClose();
-  return Write(*response, is_head, close, keep_alive && framer.head().minor_version == 0) && !close;
+  loop_.mailbox->set_current(nullptr);
+  if (reply->inline_answer) {
+    TakeAnswer();
+  } else {
+    SetDeadline(since_ + loop_.server.options.request_timeout);
+  }
 }
 
-bool Connection::Refuse(const Request& request, v1::ErrorReason reason) {
+void Connection::TakeAnswer() {
+  const std::shared_ptr<Reply> reply = std::exchange(reply_, nullptr);
+  reply->connection = nullptr;
+  const Response& response = reply->response;
+  Answer(response, unread_ || response.close || !framer_->head().keep_alive || MustClose());
+}
+
+void Connection::Refuse(v1::ErrorReason reason) {
   unread_ = true;
-  Write(context_.handler.Refuse(request, reason), request.method == "HEAD", true, false);
-  return false;
+  Answer(loop_.server.handler.Refuse(request_, reason), true);
 }
 
-bool Connection::Write(const Response& response, bool without_body, bool close, bool say_keep_alive) {
+void Connection::Answer(const Response& response, bool close) {
   WriteOptions options;
-  options.without_body = without_body;
+  options.without_body = request_.method == "HEAD";
   options.close = close;
-  options.say_keep_alive = say_keep_alive;
+  options.say_keep_alive = framer_->head().minor_version == 0 && framer_->head().keep_alive;
   options.date = SystemClock().Now();
-  const auto deadline = Clock::now() + context_.options.request_timeout;
-  return WriteAll(fd_.get(), deadline, WriteResponse(response, options)) == WaitResult::kOk;
+  loop_.write_buffer.clear();
+  WriteResponse(response, options, loop_.write_buffer);
+  is_answer_ = true;
+  close_after_ = close;
+  Send(loop_.write_buffer);
 }
 
-bool Connection::MustClose() const {
-  return context_.discouraged || context_.draining || (context_.crowded && served_ >= kFairShare);
-}
-
-void Connection::Linger() {
-  // Closing a socket with unread input sends a reset, which may destroy the answer before the client has read it.
-  shutdown(fd_.get(), SHUT_WR);
-  const auto deadline = Clock::now() + kLingerTime;
-  std::size_t total = 0;
-  while (total < kLingerBytes) {
-    input_.clear();
-    if (ReadSome(fd_.get(), deadline, input_) != WaitResult::kOk) return;
-    total += input_.size();
+void Connection::Send(std::string_view data) {
+  while (!data.empty()) {
+    const IoResult result = transport_->Write(data);
+    if (result.status == IoStatus::kClosed) return Close();
+    if (result.status == IoStatus::kWouldBlock) {
+      output_.assign(data);
+      output_done_ = 0;
+      state_ = State::kWriting;
+      SetDeadline(Clock::now() + loop_.server.options.request_timeout);
+      return;
+    }
+    data.remove_prefix(result.count);
   }
+  OnSent();
 }
 
-void Connection::StopReading() { shutdown(fd_.get(), SHUT_RD); }
+bool Connection::WriteStep() {
+  const std::string_view data = std::string_view(output_).substr(output_done_);
+  const IoResult result = transport_->Write(data);
+  if (result.status == IoStatus::kWouldBlock) return false;
+  if (result.status == IoStatus::kClosed) {
+    Close();
+    return false;
+  }
+  output_done_ += result.count;
+  if (output_done_ == output_.size()) {
+    output_ = std::string();
+    OnSent();
+  }
+  return true;
+}
 
-void Connection::Abort() {
-  // In this order, so that no answer is begun that could not be finished.
-  shutdown(fd_.get(), SHUT_RDWR);
-  mailbox_->Abort();
+void Connection::OnSent() {
+  if (!is_answer_) {
+    state_ = State::kReading;
+    return;
+  }
+  served_ = true;
+  if (!close_after_) return AwaitRequest();
+  transport_->EndWriting();
+  // Closing a socket with unread input sends a reset, which may destroy the answer before the client has read it.
+  if (!unread_ && !readable_ && input_.empty()) return Close();
+  state_ = State::kLingering;
+  input_ = std::string();
+  SetDeadline(Clock::now() + kLingerTime);
+}
+
+bool Connection::LingerStep() {
+  if (!readable_) return false;
+  const IoResult result = transport_->Read(loop_.read_buffer.data(), loop_.read_buffer.size());
+  readable_ = result.status == IoStatus::kOk && (!result.drained || peer_ended_);
+  discarded_ += result.count;
+  if (result.status == IoStatus::kClosed || discarded_ > kLingerBytes) {
+    Close();
+    return false;
+  }
+  return true;
+}
+
+void Connection::AwaitRequest() {
+  state_ = State::kReading;
+  framer_.reset();
+  head_taken_ = false;
+  request_.method.clear();
+  request_.path.clear();
+  request_.headers.clear();
+  request_.body = std::string();
+  since_ = Clock::now();
+}
+
+bool Connection::AwaitBytes() {
+  const ServerOptions& options = loop_.server.options;
+  SteadyTime deadline = since_ + options.request_timeout;
+  if (idle()) {
+    deadline = since_ + (served_ ? options.idle_timeout : options.header_timeout);
+    if (loop_.server.draining) deadline = std::min(deadline, Clock::now() + kDrainPatience);
+  } else if (framer_->state() == Framer::State::kHead) {
+    deadline = std::min(deadline, since_ + options.header_timeout);
+  }
+  if (over_limit_) deadline = std::min(deadline, since_ + kOverLimitPatience);
+  SetDeadline(deadline);
+  return false;
 }
 
 }  // namespace livekit::token::http

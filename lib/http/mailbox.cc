@@ -1,34 +1,43 @@
 #include "http/mailbox.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <new>
 #include <utility>
 
 namespace livekit::token::http {
 
-std::uint64_t Mailbox::Expect() {
-  std::lock_guard lock(mutex_);
-  waiting_ = true;
-  response_.reset();
-  return ++expected_;
+Mailbox::Mailbox() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wake_.valid()) throw std::bad_alloc();
 }
 
-void Mailbox::Deliver(std::uint64_t number, Response response) {
-  std::lock_guard lock(mutex_);
-  if (!waiting_ || number != expected_ || response_) return;
-  response_ = std::move(response);
-  changed_.notify_one();
+void Mailbox::Deliver(const std::shared_ptr<Reply>& reply, Response response) {
+  if (reply->answered.exchange(true)) return;
+  reply->response = std::move(response);
+  Mailbox& mailbox = *reply->mailbox;
+  // The usual case in one process: no lock, no wake-up, no detour.
+  if (mailbox.owner_.load(std::memory_order_relaxed) == std::this_thread::get_id() && mailbox.current_ == reply.get()) {
+    reply->inline_answer = true;
+    return;
+  }
+  std::lock_guard lock(mailbox.mutex_);
+  mailbox.queue_.push_back(reply);
+  if (!std::exchange(mailbox.awake_, true)) mailbox.Wake();
 }
 
-std::optional<Response> Mailbox::Wait(SteadyTime deadline) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, deadline, [&] { return response_.has_value() || aborted_; });
-  waiting_ = false;
-  return std::exchange(response_, std::nullopt);
+void Mailbox::Wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
-void Mailbox::Abort() {
+void Mailbox::Take(std::vector<std::shared_ptr<Reply>>& out) {
+  std::uint64_t count;
+  [[maybe_unused]] const ssize_t size = read(wake_.get(), &count, sizeof count);
   std::lock_guard lock(mutex_);
-  aborted_ = true;
-  changed_.notify_one();
+  awake_ = false;
+  out.swap(queue_);
 }
 
 }  // namespace livekit::token::http

@@ -1,36 +1,62 @@
-// Where the answer to a connection's current request arrives.
+// Where answers arrive that other threads give.
 #pragma once
 
-#include <condition_variable>
-#include <cstdint>
+#include <atomic>
+#include <memory>
 #include <mutex>
-#include <optional>
+#include <thread>
+#include <vector>
 
 #include "http/server.h"
 #include "http/socket.h"
 
 namespace livekit::token::http {
 
-// One request at a time. An answer to an earlier request, a second answer and one after Abort are dropped.
+class Connection;
+class Mailbox;
+
+// The answer to one request on its way to its connection.
+struct Reply {
+  explicit Reply(std::shared_ptr<Mailbox> m, Connection* c) : mailbox(std::move(m)), connection(c) {}
+
+  const std::shared_ptr<Mailbox> mailbox;
+  std::atomic<bool> answered{false};
+  Response response;
+  // Null once the connection no longer waits for it. Touched by the loop's thread only, like `inline_answer`.
+  Connection* connection;
+  // The handler answered before it returned.
+  bool inline_answer = false;
+};
+
+// The replies that a loop has to look at. Outlives the loop for as long as somebody may answer.
 //
-// Thread safety: all methods may be called concurrently.
+// Thread safety: Deliver and Wake may be called from any thread; the rest belongs to the loop's.
 class Mailbox {
  public:
-  // Starts waiting for an answer; returns the number by which it is to be delivered.
-  std::uint64_t Expect();
-  void Deliver(std::uint64_t number, Response response);
-  // Waits for the answer that is expected; nothing after `deadline` or Abort.
-  std::optional<Response> Wait(SteadyTime deadline);
-  // Ends all waiting, now and later.
-  void Abort();
+  // Throws std::bad_alloc if the system has no descriptor left.
+  Mailbox();
+
+  // Takes an answer; a second one to the same request is dropped. The function is what a handler gets as Respond.
+  static void Deliver(const std::shared_ptr<Reply>& reply, Response response);
+
+  // Makes the descriptor readable.
+  void Wake();
+  int fd() const { return wake_.get(); }
+
+  // The calling thread is the loop's.
+  void Own() { owner_ = std::this_thread::get_id(); }
+  // Replies to `reply`, if given while it is current, do not go through the queue.
+  void set_current(const Reply* reply) { current_ = reply; }
+  // Takes what has arrived and makes the descriptor unreadable.
+  void Take(std::vector<std::shared_ptr<Reply>>& out);
 
  private:
+  const Fd wake_;
+  std::atomic<std::thread::id> owner_{};
+  const Reply* current_ = nullptr;
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::uint64_t expected_ = 0;
-  bool waiting_ = false;
-  bool aborted_ = false;
-  std::optional<Response> response_;
+  bool awake_ = false;                         // guarded by mutex_: the descriptor is readable already
+  std::vector<std::shared_ptr<Reply>> queue_;  // guarded by mutex_
 };
 
 }  // namespace livekit::token::http

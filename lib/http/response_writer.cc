@@ -84,12 +84,11 @@ bool IsWrittenByServer(std::string_view name) {
 
 }  // namespace
 
-std::string WriteResponse(const Response& response, const WriteOptions& options) {
+void WriteResponse(const Response& response, const WriteOptions& options, std::string& out) {
   // RFC 9110 sections 15.3.5 and 15.4.5: these have no content, and no length of it.
   const bool has_no_content = response.status == 204 || response.status == 304;
   const bool has_body = !response.content_type.empty() && !has_no_content;
-  std::string out;
-  out.reserve(256 + response.headers.size() * 64 + response.body.size());
+  out.reserve(out.size() + 256 + response.headers.size() * 64 + response.body.size());
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
   out.append(ReasonPhrase(response.status)).append("\r\nDate: ").append(FormatDate(options.date)).append("\r\n");
   for (const Header& header : response.headers) {
@@ -110,7 +109,6 @@ std::string WriteResponse(const Response& response, const WriteOptions& options)
   }
   out.append("\r\n");
   if (has_body && !options.without_body) out.append(response.body);
-  return out;
 }
 
 }  // namespace livekit::token::http

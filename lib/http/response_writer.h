@@ -16,8 +16,8 @@ struct WriteOptions {
   Time date;
 };
 
-// The whole response: status line, `Date`, the response's own headers, `Content-Type`, `Content-Length`, `Connection`,
-// body. A header that cannot be written as one line, or that the server itself writes, is left out.
-std::string WriteResponse(const Response& response, const WriteOptions& options);
+// Appends the whole response: status line, `Date`, the response's own headers, `Content-Type`, `Content-Length`,
+// `Connection`, body. A header that cannot be written as one line, or that the server itself writes, is left out.
+void WriteResponse(const Response& response, const WriteOptions& options, std::string& out);
 
 }  // namespace livekit::token::http

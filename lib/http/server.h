@@ -54,10 +54,11 @@ using Respond = std::function<void(Response)>;
 class Handler {
  public:
   virtual ~Handler() = default;
-  // Answers a complete request, now or later. Must not block and must not throw.
-  virtual void Handle(Request request, Respond respond) = 0;
+  // Answers a complete request, now or later. `request` lives until Handle returns. Must not block, since other
+  // connections wait meanwhile, and must not throw.
+  virtual void Handle(const Request& request, Respond respond) = 0;
   // The answer to a request that the server refuses by itself: malformed, too large, too slow, or too many. What has
-  // been read of the request is in `request`; the body is not.
+  // been read of the request is in `request`; the body need not be.
   virtual Response Refuse(const Request& request, v1::ErrorReason reason) = 0;
 };
 
@@ -72,9 +73,11 @@ struct ServerOptions {
   std::chrono::milliseconds header_timeout{5000};
   std::chrono::milliseconds request_timeout{10000};
   std::chrono::milliseconds idle_timeout{60000};
+  // Beyond, clients that wait make room; if none does, some more connections are answered UNAVAILABLE (503) and the
+  // rest is closed.
   int max_connections = 10000;
-  // Most connections that are served at a time; the others wait. Bounded by max_connections.
-  int threads = 64;
+  // Threads that serve; each serves any number of connections. 0: one for each core.
+  int threads = 0;
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.

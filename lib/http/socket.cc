@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,24 +20,6 @@ namespace {
 
 // httplib's own 5 makes clients that connect at the same time wait a second for their second try.
 constexpr int kBacklog = 1024;
-constexpr std::size_t kReadBytes = 16384;
-
-// Milliseconds until `deadline`, rounded up so that a poll does not end before it.
-int MillisecondsUntil(SteadyTime deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
-}
-
-// Waits for `events`; false if the deadline comes first.
-bool WaitFor(int fd, short events, SteadyTime deadline) {
-  for (;;) {
-    pollfd entry{fd, events, 0};
-    const int ready = poll(&entry, 1, MillisecondsUntil(deadline));
-    if (ready > 0) return true;
-    if (ready == 0 && std::chrono::steady_clock::now() >= deadline) return false;
-    if (ready < 0 && errno != EINTR) return true;  // the next call on the socket tells what is wrong
-  }
-}
 
 std::string_view WhyNotBound(int error) {
   switch (error) {
@@ -173,34 +154,6 @@ std::string PeerAddress(const sockaddr_storage& address) {
 void Fd::Reset() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
-}
-
-WaitResult ReadSome(int fd, SteadyTime deadline, std::string& out) {
-  char buffer[kReadBytes];
-  for (;;) {
-    if (!WaitFor(fd, POLLIN, deadline)) return WaitResult::kTimeout;
-    const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
-    if (size > 0) {
-      out.append(buffer, static_cast<std::size_t>(size));
-      return WaitResult::kOk;
-    }
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    return WaitResult::kClosed;
-  }
-}
-
-WaitResult WriteAll(int fd, SteadyTime deadline, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t size = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    if (size >= 0) {
-      data.remove_prefix(static_cast<std::size_t>(size));
-    } else if (errno == EAGAIN) {
-      if (!WaitFor(fd, POLLOUT, deadline)) return WaitResult::kTimeout;
-    } else if (errno != EINTR) {
-      return WaitResult::kClosed;
-    }
-  }
-  return WaitResult::kOk;
 }
 
 absl::StatusOr<Listeners> Listen(const std::string& text) {

@@ -1,10 +1,8 @@
-// Sockets: ownership, deadlines, listening.
+// Sockets: ownership, listening, accepting.
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,15 +35,6 @@ class Fd {
  private:
   int fd_ = -1;
 };
-
-enum class WaitResult { kOk, kClosed, kTimeout };
-
-// Waits until `deadline` for bytes of a non-blocking socket and appends what is there to `out`, at most 16 KiB. kClosed
-// also for errors.
-WaitResult ReadSome(int fd, SteadyTime deadline, std::string& out);
-
-// Writes all of `data` to a non-blocking socket until `deadline`.
-WaitResult WriteAll(int fd, SteadyTime deadline, std::string_view data);
 
 // Sockets that listen at one address, and the address with its chosen port.
 struct Listeners {

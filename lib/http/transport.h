@@ -19,7 +19,8 @@ enum class IoStatus {
 struct IoResult {
   IoStatus status = IoStatus::kClosed;
   std::size_t count = 0;  // bytes that went through; more than 0 exactly for kOk
-  // Nothing is left to read until the socket is reported ready again, so that the next read may be saved. Only of reads.
+  // Nothing is left to read until the socket is reported ready again, so that the next read may be saved. Only of
+  // reads.
   bool drained = false;
 };
 

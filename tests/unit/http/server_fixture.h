@@ -29,7 +29,7 @@ class LambdaHandler final : public Handler {
     respond(TextResponse(200, request.method + " " + request.path + " " + request.body));
   };
 
-  void Handle(Request request, Respond respond) override { on_request(std::move(request), std::move(respond)); }
+  void Handle(const Request& request, Respond respond) override { on_request(request, std::move(respond)); }
   Response Refuse(const Request& request, v1::ErrorReason reason) override {
     Response response = TextResponse(GetReasonInfo(reason).http_status, v1::ErrorReason_Name(reason));
     response.headers.push_back({"X-Refused", request.method + " " + request.path});
@@ -44,7 +44,7 @@ class ServerFixture : public ::testing::Test {
     ServerOptions options;
     options.address = "127.0.0.1:0";
     options.body_paths = {"/token"};
-    options.threads = 4;
+    options.threads = 2;
     return options;
   }
 

@@ -1,0 +1,60 @@
+// What the loops and connections of one server share.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include "http/server.h"
+#include "http/socket.h"
+#include "http/target_parser.h"
+
+namespace livekit::token::http {
+
+// Thread safety: all methods may be called concurrently.
+class ServerState {
+ public:
+  ServerState(const ServerOptions& o, Handler& h, int loops) : options(o), handler(h), accepting_(loops) {}
+
+  // One connection has ended, or was not taken.
+  void Forget() {
+    if (--connections == 0 && draining) Tell();
+  }
+  // One loop accepts no more.
+  void StopAccepting() {
+    --accepting_;
+    Tell();
+  }
+  // Waits until no loop accepts connections.
+  void AwaitNoAccepting() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return accepting_ == 0; });
+  }
+  // Waits until there are no connections; false if there are some at the deadline.
+  bool AwaitNoConnections(SteadyTime deadline) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_until(lock, deadline, [this] { return connections == 0; });
+  }
+
+  const ServerOptions& options;
+  Handler& handler;
+  const TargetParser targets;
+  // Every answer ends its connection.
+  std::atomic<bool> discouraged{false};
+  // The same, and idle connections end at once.
+  std::atomic<bool> draining{false};
+  // Accepted and not ended.
+  std::atomic<int> connections{0};
+
+ private:
+  void Tell() {
+    std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+
+  std::atomic<int> accepting_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+}  // namespace livekit::token::http
