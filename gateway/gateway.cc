@@ -109,6 +109,7 @@ void CheckLimits(const config::v1::Limits& limits, Checker& checker) {
   checker.Limit("limits.header_bytes", limits.header_bytes(), 1024, 64 << 10);
   checker.Limit("limits.header_lines", limits.header_lines(), 10, 1000);
   checker.Limit("limits.connections", limits.connections(), 1, 1'000'000);
+  checker.Limit("limits.pending_requests", limits.pending_requests(), 1, 1'000'000);
   checker.Limit("limits.token_bytes", limits.token_bytes(), 512, 1 << 20);
   checker.Time("limits.header_timeout", limits.has_header_timeout(), limits.header_timeout());
   checker.Time("limits.request_timeout", limits.has_request_timeout(), limits.request_timeout());
@@ -146,6 +147,7 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
   if (limits.header_bytes() == 0) limits.set_header_bytes(16384);
   if (limits.header_lines() == 0) limits.set_header_lines(100);
   if (limits.connections() == 0) limits.set_connections(10000);
+  if (limits.pending_requests() == 0) limits.set_pending_requests(4096);
   if (limits.token_bytes() == 0) limits.set_token_bytes(8192);
   if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(5);
   if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(10);
@@ -163,6 +165,7 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
   const config::v1::GatewayConfig full = WithDefaults(config, options);
 
   checker.Listener("listen.http", full.listen().http(), options);
+  checker.Limit("listen.threads", config.listen().threads(), 1, 256);
   if (standalone) {
     if (!config.listen().admin().empty()) checker.Add("listen.admin", "belongs to the server's listen in this program");
     if (config.has_server()) checker.Add("server", "there is none to reach: this program holds both sides");
@@ -208,11 +211,13 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   // A tenth of the time is for getting the answer to the client, so that it hears 504 before the connection ends.
   handler.timeout = std::max(std::chrono::milliseconds(1), ToMillis(config.limits().request_timeout()) * 9 / 10);
   handler.max_token_bytes = config.limits().token_bytes();
+  handler.max_pending = config.limits().pending_requests();
   handler.dev = options.dev;
   handler.dev_private_network = options.dev_private_network;
 
   http::ServerOptions server;
   server.address = config.listen().http();
+  server.threads = config.listen().threads();
   server.body_paths = handler.token_paths;
   server.max_body_bytes = static_cast<std::size_t>(config.limits().body_bytes());
   server.max_header_bytes = static_cast<std::size_t>(config.limits().header_bytes());

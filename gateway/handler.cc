@@ -73,6 +73,7 @@ struct TokenHandler::Shared {
   const HandlerOptions options;
   const CorsPolicy cors;
   Metrics& metrics;
+  mutable std::atomic<int> pending{0};  // requests that wait for the backend
 };
 
 // One request on its way to its answer. It is answered exactly once, at the latest when it is destroyed.
@@ -93,6 +94,7 @@ class TokenHandler::Exchange {
 
   ~Exchange() {
     if (!answered_) Fail(v1::INTERNAL);
+    if (pending_) --shared_->pending;
   }
 
   Exchange(const Exchange&) = delete;
@@ -104,6 +106,12 @@ class TokenHandler::Exchange {
   const std::string& request_id() const { return request_id_; }
   std::string_view route() const { return route_; }
   bool origin_allowed() const { return origin_allowed_; }
+
+  // Counts it among those that wait for the backend, for as long as it lives. False if there are too many.
+  bool StartPending() {
+    pending_ = true;
+    return ++shared_->pending <= shared_->options.max_pending;
+  }
 
   // The gateway's own refusal.
   void Fail(v1::ErrorReason reason) noexcept {
@@ -241,6 +249,7 @@ class TokenHandler::Exchange {
   const std::string_view method_;  // static
   const std::string peer_;
   bool origin_allowed_ = false;
+  bool pending_ = false;
   std::vector<http::Header> headers_;
   std::string reason_;
   std::atomic<bool> answered_{false};
@@ -305,6 +314,7 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
     auto message = ReadTokenRequest(request.body, &unknown_fields);
     if (unknown_fields > 0) shared_->metrics.UnknownFields(unknown_fields);
     if (!message.ok()) return exchange->Fail(message.status());
+    if (!exchange->StartPending()) return exchange->Fail(v1::UNAVAILABLE);
 
     *item.mutable_request() = *std::move(message);
     const auto host = request.SingleHeader("host");

@@ -21,6 +21,7 @@ struct HandlerOptions {
   bool extended_response = false;
   std::chrono::milliseconds timeout{9000};  // for the token server's answer
   int max_token_bytes = 8192;
+  int max_pending = 4096;  // requests that wait for the token server; further ones are refused as UNAVAILABLE
   // Development mode: `Host` and the peer must be loopback or, with `dev_private_network`, in a private network. A
   // private `Host` is answered in both, for emulators and containers; a peer is not.
   bool dev = false;
@@ -29,9 +30,9 @@ struct HandlerOptions {
 
 // Answers requests. In this order: development's rule for `Host` and peer (403), origin (403), path (404), preflight
 // (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
-// MALFORMED_REQUEST), body (400), then whatever the token server says. Every answer carries `X-Request-Id`, the
-// request's own if it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and
-// bodies.
+// MALFORMED_REQUEST), body (400), too many that wait (503), then whatever the token server says. Every answer carries
+// `X-Request-Id`, the request's own if it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once,
+// without headers and bodies.
 //
 // Thread safety: all methods may be called concurrently. An answer of the backend that comes after the handler is gone
 // still ends its request.

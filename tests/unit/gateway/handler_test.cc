@@ -441,5 +441,32 @@ TEST_F(TokenHandlerTest, AnswersAnyHostOutsideDevelopment) {
   EXPECT_EQ(Ask(Post("{}", {{"Host", "anything.example"}})).status, 201);
 }
 
+TEST_F(HandlerTest, RefusesWhatWouldWaitBeyondTheLimitAndNothingElse) {
+  options.max_pending = 2;
+  backend.answer = nullptr;
+  std::vector<int> statuses;
+  const auto ask = [&](const http::Request& request) {
+    handler().Handle(request, [&](const http::Response& response) { statuses.push_back(response.status); });
+  };
+  ask(Post("{}"));
+  ask(Post("{}"));
+  EXPECT_TRUE(statuses.empty());
+  const auto refused = Ask(Post("{}"));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(ReasonIn(refused), "UNAVAILABLE");
+  EXPECT_EQ(HeaderOf(refused, "Retry-After"), "1");
+  EXPECT_EQ(Ask(Post("nonsense")).status, 400);
+  http::Request preflight = Post("");
+  preflight.method = "OPTIONS";
+  EXPECT_EQ(Ask(preflight).status, 204);
+  // One is answered, so that another may wait.
+  std::exchange(backend.pending[0], nullptr)(FakeBackend::Token());
+  EXPECT_EQ(statuses, std::vector<int>{201});
+  ask(Post("{}"));
+  EXPECT_EQ(backend.items.size(), 3u);
+  for (std::size_t i = 1; i < 3; ++i) std::exchange(backend.pending[i], nullptr)(FakeBackend::Token());
+  EXPECT_EQ(statuses, (std::vector<int>{201, 201, 201}));
+}
+
 }  // namespace
 }  // namespace livekit::token::gateway

@@ -1,4 +1,4 @@
-// Listening, many connections, stopping.
+// Listening and stopping.
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -75,68 +75,6 @@ TEST_F(ServerLifetimeTest, TakesBothFamiliesOnTheUnspecifiedAddressAndOnLocalhos
   }
 }
 
-TEST_F(ServerLifetimeTest, IdleConnectionsMakeRoomForNewOnes) {
-  ServerOptions options = SmallOptions();
-  options.threads = 2;
-  Start(options);
-  // More than there are threads: used ones, and ones that never say anything.
-  std::vector<std::unique_ptr<RawClient>> idle;
-  for (int i = 0; i < 4; ++i) {
-    idle.push_back(std::make_unique<RawClient>(server_->port()));
-    if (i % 2 == 0) {
-      ASSERT_TRUE(idle.back()->Exchange(GetRequest("/")));
-    }
-  }
-  const auto start = steady_clock::now();
-  RawClient client(server_->port());
-  const auto response = client.Exchange(GetRequest("/"));
-  ASSERT_TRUE(response);
-  // Far below the idle and header timeouts, which are what they would wait for otherwise.
-  EXPECT_LT(steady_clock::now() - start, seconds(3));
-}
-
-TEST_F(ServerLifetimeTest, BusyConnectionsTakeTurnsWithNewOnes) {
-  ServerOptions options = SmallOptions();
-  options.threads = 1;
-  Start(options);
-  std::promise<void> started;
-  std::promise<int> ended;
-  std::atomic<bool> give_up{false};
-  std::thread busy([&] {
-    RawClient client(server_->port());
-    int count = 0;
-    for (; !give_up && client.Exchange(GetRequest("/")); ++count) {
-      if (count == 0) started.set_value();
-    }
-    ended.set_value(count);
-  });
-  started.get_future().get();
-  RawClient client(server_->port());
-  EXPECT_TRUE(client.Exchange(GetRequest("/")));
-  give_up = true;
-  EXPECT_GE(ended.get_future().get(), 100);
-  busy.join();
-}
-
-TEST_F(ServerLifetimeTest, ServesMoreClientsThanThreads) {
-  ServerOptions options = SmallOptions();
-  options.threads = 3;
-  Start(options);
-  std::vector<std::future<int>> clients;
-  for (int c = 0; c < 12; ++c) {
-    clients.push_back(std::async(std::launch::async, [this] {
-      int good = 0;
-      for (int i = 0; i < 30; ++i) {
-        RawClient client(server_->port());
-        const auto response = client.Exchange(PostRequest("/token", "x"));
-        if (response && response->body == "POST /token x") ++good;
-      }
-      return good;
-    }));
-  }
-  for (auto& client : clients) EXPECT_EQ(client.get(), 30);
-}
-
 TEST_F(ServerLifetimeTest, DiscourageEndsEveryConnectionAfterItsAnswer) {
   Start();
   RawClient client(server_->port());
@@ -201,6 +139,33 @@ TEST_F(ServerLifetimeTest, DrainEndsTheRestAtItsDeadline) {
   EXPECT_FALSE(server_->Drain(start + seconds(10)));
   EXPECT_EQ(client.Read(), std::nullopt);
   respond(TextResponse(200, "late"));
+}
+
+TEST_F(ServerLifetimeTest, DrainGivesClientsThatJustConnectedTheTimeToAsk) {
+  Start();
+  RawClient fresh(server_->port());
+  // By the time this is answered the other has been accepted.
+  RawClient other(server_->port());
+  ASSERT_TRUE(other.Exchange(GetRequest("/")));
+  auto drained = std::async(std::launch::async, [&] { return server_->Drain(steady_clock::now() + seconds(10)); });
+  EXPECT_TRUE(other.AtEnd());  // the drain has begun
+  const auto response = fresh.Exchange(GetRequest("/"));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 200);
+  EXPECT_EQ(response->Header("connection"), "close");
+  EXPECT_TRUE(drained.get());
+}
+
+TEST_F(ServerLifetimeTest, EndsWithAnswersOutstanding) {
+  std::promise<Respond> arrived;
+  handler_.on_request = [&](Request, Respond respond) { arrived.set_value(std::move(respond)); };
+  Start();
+  RawClient client(server_->port());
+  client.Send(GetRequest("/"));
+  const Respond respond = arrived.get_future().get();
+  server_.reset();
+  EXPECT_TRUE(client.AtEnd());
+  respond(TextResponse(200, "nobody is there any more"));
 }
 
 }  // namespace
