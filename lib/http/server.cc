@@ -63,7 +63,8 @@ class ServerImpl final : public Server {
     state_.draining = true;
     for (const auto& loop : loops_) loop->Drain();
     state_.AwaitNoAccepting();
-    listeners_.fds.clear();
+    // The loops go on looking at the list, though not at what is in it.
+    for (Fd& listener : listeners_.fds) listener.Reset();
     drained_ = state_.AwaitNoConnections(deadline);
     Stop();
     return *drained_;
