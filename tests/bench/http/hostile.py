@@ -29,7 +29,7 @@ class Idle:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.wanted = min(1000 if quick else 10000, hard - SPARE_FILES)
         self.seconds = 2 if quick else 10
-        self.opened = self.kept = 0
+        self.kept = 0
         self.bytes_each = self.cpu_quiet = self.cpu_idle = self.new = None
 
     def run(self, say):
@@ -42,14 +42,14 @@ class Idle:
             time.sleep(1)
             self.cpu_quiet = self._cpu_of_doing_nothing(server)
             memory = server.resident_bytes()
-            self.opened = idle.open(self.wanted, patience=60)
-            say(f"{self.opened} of {self.wanted} idle connections stand")
+            say(f"{idle.open(self.wanted, patience=60)} of {self.wanted} idle connections were answered")
             time.sleep(1)
-            if self.opened:
-                self.bytes_each = (server.resident_bytes() - memory) / self.opened
+            memory = server.resident_bytes() - memory
             self.cpu_idle = self._cpu_of_doing_nothing(server)
             self.new = load.generate(server, "small", 5, close=True, rate=50, requests=100)
             self.kept = idle.still_open()
+            if self.kept == self.wanted:  # the memory of fewer says nothing about the memory of each
+                self.bytes_each = memory / self.kept
         finally:
             idle.close()
             server.stop()
@@ -174,7 +174,9 @@ class Slow:
         work = f"{self.IDLE} idle, {self.SLOW_HEADER} slow-header, {self.SLOW_BODY} slow-body"
         reaches = []
         for name, title in self.LOADS.items():
-            figure = self._p99(name, True) / max(self._p99(name, False), 1)
+            # Nobody was answered at all: no p99, and not reached.
+            starved = not all(sample.requests for sample in self.samples[name, True])
+            figure = float("inf") if starved else self._p99(name, True) / max(self._p99(name, False), 1)
             reaches.append(table.Reach(work, f"p99 × quiet, {title}", figure, 2, at_most=True))
             work = ""
         right = sum(self._right(end) for end in self.ended)

@@ -59,7 +59,7 @@ struct Result {
   std::uint64_t status_errors = 0;  // answers other than 2xx
   std::uint64_t read_errors = 0;    // ended or unreadable before the answer was whole, or not closed after it
   std::uint64_t timeouts = 0;
-  std::vector<std::uint32_t> times;  // of every answer, in microseconds
+  std::vector<std::uint32_t> times;  // of every answer and timeout, in microseconds
 
   void Add(const Result& other) {
     in_time += other.in_time;
@@ -109,6 +109,7 @@ class Worker {
       next_check += kCheckEvery;
       DropLate();
     }
+    CountUnsent();
     for (auto& connection : connections_) {
       if (connection.fd >= 0) ::close(connection.fd);
     }
@@ -264,11 +265,28 @@ class Worker {
     idle_.push_back(connection);
   }
 
+  // Requests that were due, but all connections hung. They are as late as it gets.
+  void CountUnsent() {
+    std::uint64_t all = static_cast<std::uint64_t>(options_.rate) * options_.seconds;
+    if (options_.requests != 0) all = std::min(all, options_.requests);
+    for (; sent_ < all; ++sent_) AddTimeout();
+  }
+
+  void AddTimeout() {
+    ++result_.timeouts;
+    result_.times.push_back(static_cast<std::uint32_t>(duration_cast<microseconds>(options_.patience).count()));
+  }
+
   void DropLate() {
     const auto now = Clock::now();
     for (auto& connection : connections_) {
       if (connection.state == State::kIdle || now - connection.since < options_.patience) continue;
-      Fail(&connection, connection.state == State::kAwaitingEnd ? &result_.read_errors : &result_.timeouts);
+      if (connection.state == State::kAwaitingEnd) {
+        Fail(&connection, &result_.read_errors);
+      } else {
+        AddTimeout();
+        Close(&connection);
+      }
     }
   }
 

@@ -35,7 +35,8 @@ def version(*argv):
 
 def pinned(file, pattern):
     """The version that a peer's file pins."""
-    return re.search(pattern + r"\D*?([\d.]+\d)", (SOURCES / file).read_text()).group(1)
+    version_text = r"[\"\s:={]*(?:version = \"=)?v?([\d.]+\d)"
+    return re.search(pattern + version_text, (SOURCES / file).read_text()).group(1)
 
 
 def step(name, folder, *argv, env=None):

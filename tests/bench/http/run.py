@@ -108,8 +108,7 @@ class Field:
 def warm_up(field, seconds):
     """Just-in-time compilers, pools and pages."""
     for server in field.started.values():
-        for kind in ("small", "dispatch"):
-            load.wrk(server, kind, 16, seconds)
+        load.wrk(server, "dispatch", 16, seconds)
 
 
 def warn_of_idle_work(field):
@@ -157,7 +156,7 @@ def main():
     if cells:
         field = Field(options.servers)
         try:
-            warm_up(field, 1)
+            warm_up(field, 1 if options.quick else 3)
             warn_of_idle_work(field)
             results = rounds(field, cells, options)
         finally:

@@ -59,6 +59,7 @@ def results_table(results, cells, titles, missing):
             samples = results.of(cell.name, server)
             if not samples:
                 continue
+            errors = results.errors(cell.name, server)
             rates = [sample.per_second for sample in samples]
             lines.append(row(
                 cell.title if index == 0 else "",
@@ -72,7 +73,7 @@ def results_table(results, cells, titles, missing):
                 number(results.ratio(cell.name, server, "go", "cpu")),
                 number(results.ratio(cell.name, server, "nginx", "cpu")),
                 number(results.ratio(cell.name, server, "node", "per_second"), 1),
-                results.errors(cell.name, server) or "0",
+                f"**{errors}**" if errors else "0",
             ))
     for title, reason in missing.items():
         lines.append(row("all", title, f"not installed: {reason}", *[""] * 9))
