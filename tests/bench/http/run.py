@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import resource
+import signal
 import sys
 import time
 
@@ -67,10 +68,12 @@ def raise_file_limit():
 class Field:
     """The servers that take part, started and checked, and why the others do not."""
 
-    def __init__(self, keys):
+    def __init__(self):
         self.started = {}
         self.missing = {}
         self.failed = []  # of ours
+
+    def start(self, keys):
         sizes = None
         # Ours first: nginx answers with as many bytes.
         for key in sorted(keys, key=servers.ALL.index):
@@ -146,6 +149,7 @@ def machine(ticks_before):
 
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     peers.WORK.mkdir(parents=True, exist_ok=True)
     raise_file_limit()
     ticks = machine_ticks()
@@ -154,8 +158,9 @@ def main():
     lines, reaches = [], []
     failures = []
     if cells:
-        field = Field(options.servers)
+        field = Field()
         try:
+            field.start(options.servers)
             warm_up(field, 1 if options.quick else 3)
             warn_of_idle_work(field)
             results = rounds(field, cells, options)
@@ -168,7 +173,8 @@ def main():
                     failures.append(f"{cell.name} {key}: {results.errors(cell.name, key)}")
         lines += [f"{options.rounds} alternating rounds of {options.seconds} s; medians.", ""]
         lines += table.results_table(results, cells, field.titles(), field.missing)
-        lines += [""] + [f"* {key}: {servers.PEERS[key][2]()}" for key in field.started if key in servers.PEERS] + [""]
+        lines += ["", *table.summary(results, cells, field.titles()), ""]
+        lines += [f"* {key}: {servers.PEERS[key][2]()}" for key in field.started if key in servers.PEERS] + [""]
         reaches += table.http_reaches(results)
         raw = {f"{cell} {key}": [vars(sample) for sample in samples] for (cell, key), samples in results.samples.items()}
         (peers.WORK / "http.json").write_text(json.dumps(raw, indent=1))
