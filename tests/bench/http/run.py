@@ -94,7 +94,8 @@ class Field:
 
     def _drop(self, key, title, error):
         say(f"{title}: {error}")
-        self.missing[title] = f"{error}"
+        what = "not installed" if isinstance(error, peers.NotInstalled) else "left out"
+        self.missing[title] = f"{what}: {error}"
         if key in servers.OURS:
             self.failed.append(title)
         if key in self.started:

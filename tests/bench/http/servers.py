@@ -67,7 +67,7 @@ class Server:
         while True:
             for program in self.programs:
                 if program.ended():
-                    raise peers.NotInstalled(f"it ended: {program.last_words()}")
+                    raise RuntimeError(f"it ended: {program.last_words()}")
             try:
                 status, text = answers.fetch(self.port, self.path("small"), "small")
                 if status != 503:  # a gateway whose server is still starting
@@ -76,7 +76,7 @@ class Server:
             except OSError as error:
                 reason = error
             if time.monotonic() > end:
-                raise peers.NotInstalled(f"no answer within 30 s: {reason}")
+                raise RuntimeError(f"no answer within 30 s: {reason}")
             time.sleep(0.05)
 
     def check(self):

@@ -36,7 +36,9 @@ class Results:
 
 
 def number(value, digits=2):
-    return "" if value is None else f"{value:,.{digits}f}"
+    if value is None:
+        return ""
+    return "no answer" if value == float("inf") else f"{value:,.{digits}f}"
 
 
 def row(*columns):
@@ -76,7 +78,7 @@ def results_table(results, cells, titles, missing):
                 f"**{errors}**" if errors else "0",
             ))
     for title, reason in missing.items():
-        lines.append(row("all", title, f"not installed: {reason}", *[""] * 9))
+        lines.append(row("all", title, reason, *[""] * 9))
     return lines
 
 
