@@ -61,7 +61,7 @@ bool AreChunkExtensions(std::string_view text) {
 }
 
 // Trailers are dropped, but a reader further on might take these for headers (RFC 9110 section 6.5.1).
-bool IsTrailer(const std::optional<Header>& field) {
+bool IsTrailer(const std::optional<FieldLine>& field) {
   if (!field) return false;
   for (const std::string_view name : {"content-length", "host", "transfer-encoding"}) {
     if (EqualsIgnoreCase(field->name, name)) return false;

@@ -22,7 +22,9 @@ constexpr auto kIsTokenCharacter = [] {
   return table;
 }();
 
-bool IsToken(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter); }
+bool IsToken(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return IsTokenCharacter(c); });
+}
 
 // Visible characters. RFC 3986 has fewer of them, but browsers send the others in queries as they are. Not `#`: a
 // fragment never leaves a client, and readers differ on where the path of such a target ends.
@@ -159,18 +161,15 @@ bool SettleTarget(RequestHead& head) {
 
 bool IsTokenCharacter(char c) { return kIsTokenCharacter[static_cast<unsigned char>(c)]; }
 
-bool IsFieldValueCharacter(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
-}
-
-std::optional<Header> ParseFieldLine(std::string_view line) {
+std::optional<FieldLine> ParseFieldLine(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view name = line.substr(0, colon);
-  const std::string_view value = Trim(line.substr(colon + 1));
-  if (!IsToken(name) || !std::all_of(value.begin(), value.end(), IsFieldValueCharacter)) return std::nullopt;
-  return Header{std::string(name), std::string(value)};
+  const FieldLine field{line.substr(0, colon), Trim(line.substr(colon + 1))};
+  if (!IsToken(field.name)) return std::nullopt;
+  if (!std::all_of(field.value.begin(), field.value.end(), [](char c) { return IsFieldValueCharacter(c); })) {
+    return std::nullopt;
+  }
+  return field;
 }
 
 std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_lines, RequestHead& head) {
@@ -188,9 +187,9 @@ std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_
     }
     if (line.empty()) break;
     if (head.headers.size() == max_lines) return v1::HEADERS_TOO_LARGE;
-    auto header = ParseFieldLine(line);
-    if (!header) return v1::MALFORMED_REQUEST;
-    head.headers.push_back(*std::move(header));
+    const auto field = ParseFieldLine(line);
+    if (!field) return v1::MALFORMED_REQUEST;
+    head.headers.push_back({std::string(field->name), std::string(field->value)});
     if (!Interpret(head.headers.back(), seen, head)) return v1::MALFORMED_REQUEST;
   }
   if (is_first || !text.empty()) return v1::MALFORMED_REQUEST;

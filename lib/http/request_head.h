@@ -32,10 +32,19 @@ struct RequestHead {
 // Whether `c` may stand in a token, such as a method or a header's name (RFC 9110 section 5.6.2).
 bool IsTokenCharacter(char c);
 // Whether `c` may stand in a header's value: visible, space, tab or above ASCII (RFC 9110 section 5.5).
-bool IsFieldValueCharacter(char c);
+constexpr bool IsFieldValueCharacter(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
 
-// Parses a header or trailer line, without its line end. Nothing if it is not well-formed.
-std::optional<Header> ParseFieldLine(std::string_view line);
+// A header or trailer line in its parts, without white space around the value.
+struct FieldLine {
+  std::string_view name;
+  std::string_view value;
+};
+
+// Cuts a line, without its line end, into its parts. Nothing if it is not well-formed.
+std::optional<FieldLine> ParseFieldLine(std::string_view line);
 
 // Parses `text`, which ends with the empty line, into `head`. Strict where leniency lets two readers of one connection
 // see different requests: no bare LF or CR, no folded lines, no space before a colon, one `Host` that is a host, at
