@@ -39,7 +39,7 @@ struct Split {
   std::size_t known_at = 0;
 };
 
-// RFC 9112 with everything refused that design section 3 and the framer's headers call refused.
+// RFC 9112 with everything refused that framer.h and request_head.h call refused.
 Split SplitRequests(std::string_view input, const Limits& limits);
 
 }  // namespace livekit::token::fuzz
