@@ -3,11 +3,71 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace livekit::token::http {
 namespace {
 
 // Of a chunk-size line with extensions, which nobody sends and everybody has to skip.
 constexpr std::size_t kMaxChunkLineBytes = 256;
+// Of one without extensions: 16 digits and the line end.
+constexpr std::size_t kPlainChunkLineBytes = 18;
+
+void SkipSpace(std::string_view& text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+}
+
+bool Skip(std::string_view& text, char c) {
+  if (text.empty() || text.front() != c) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+bool SkipToken(std::string_view& text) {
+  const auto end = std::find_if_not(text.begin(), text.end(), IsTokenCharacter);
+  const bool any = end != text.begin();
+  text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
+  return any;
+}
+
+// RFC 9110 section 5.6.4.
+bool SkipQuotedString(std::string_view& text) {
+  if (!Skip(text, '"')) return false;
+  while (!text.empty()) {
+    if (Skip(text, '"')) return true;
+    Skip(text, '\\');
+    if (text.empty() || !IsFieldValueCharacter(text.front())) return false;
+    text.remove_prefix(1);
+  }
+  return false;
+}
+
+// RFC 9112 section 7.1.1. Nothing here knows an extension, but one that is not well-formed may be a line end or a chunk
+// to another reader.
+bool AreChunkExtensions(std::string_view text) {
+  while (!text.empty()) {
+    SkipSpace(text);
+    if (!Skip(text, ';')) return false;
+    SkipSpace(text);
+    if (!SkipToken(text)) return false;
+    std::string_view rest = text;
+    SkipSpace(rest);
+    if (!Skip(rest, '=')) continue;
+    SkipSpace(rest);
+    if (!SkipToken(rest) && !SkipQuotedString(rest)) return false;
+    text = rest;
+  }
+  return true;
+}
+
+// Trailers are dropped, but a reader further on might take these for headers (RFC 9110 section 6.5.1).
+bool IsTrailer(const std::optional<FieldLine>& field) {
+  if (!field) return false;
+  for (const std::string_view name : {"content-length", "host", "transfer-encoding"}) {
+    if (EqualsIgnoreCase(field->name, name)) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -34,12 +94,13 @@ void Framer::Refuse(v1::ErrorReason reason) {
 std::size_t Framer::FeedHead(std::string_view data) {
   if (text_.empty()) {
     // RFC 9112 section 2.2: an empty line before a request is ignored; old clients send one after a body.
-    if (data.front() == '\r' || data.front() == '\n') {
+    const bool is_line_begun = skipped_ % 2 == 1;
+    if (data.front() == (is_line_begun ? '\n' : '\r')) {
       if (++skipped_ > limits_.max_header_bytes) Refuse(v1::HEADERS_TOO_LARGE);
       return 1;
     }
-    // Such as TLS to a port that does not speak it: an answer at once helps more than a timeout.
-    if (data.front() <= ' ' || data.front() == 0x7f) {
+    // Such as TLS to a port that does not speak it, or JSON alone: an answer at once helps more than a timeout.
+    if (is_line_begun || !IsTokenCharacter(data.front())) {
       Refuse(v1::MALFORMED_REQUEST);
       return 1;
     }
@@ -148,11 +209,11 @@ void Framer::EndChunkSizeLine() {
   const char* const begin = text_.data();
   const char* const end = begin + text_.size() - 2;
   const auto result = std::from_chars(begin, end, size, 16);
-  // Behind the digits may stand extensions, which start with a semicolon after optional white space.
-  const char* rest = result.ptr;
-  while (rest != end && (*rest == ' ' || *rest == '\t')) ++rest;
-  const bool is_extension = rest != end && *rest == ';' && std::find(rest, end, '\r') == end;
-  if (result.ec != std::errc{} || (rest != end && !is_extension)) return Refuse(v1::MALFORMED_REQUEST);
+  const std::string_view extensions(result.ptr, static_cast<std::size_t>(end - result.ptr));
+  if (result.ec != std::errc{} || !AreChunkExtensions(extensions)) return Refuse(v1::MALFORMED_REQUEST);
+  // A chunk may have one byte: without this a small body could come with megabytes of extensions and zeros.
+  chunk_overhead_ += text_.size() - std::min(text_.size(), kPlainChunkLineBytes);
+  if (chunk_overhead_ > limits_.max_header_bytes) return Refuse(v1::MALFORMED_REQUEST);
   text_.clear();
   if (size > limits_.max_body_bytes - body_.size()) return Refuse(v1::BODY_TOO_LARGE);
   left_ = size;
@@ -160,11 +221,15 @@ void Framer::EndChunkSizeLine() {
 }
 
 void Framer::EndTrailerLine() {
-  const bool is_last = text_.size() == 2;
+  const std::string_view line(text_.data(), text_.size() - 2);
+  if (line.empty()) {
+    state_ = State::kComplete;
+    return;
+  }
+  if (!IsTrailer(ParseFieldLine(line))) return Refuse(v1::MALFORMED_REQUEST);
+  if (++trailer_lines_ > limits_.max_header_lines) return Refuse(v1::HEADERS_TOO_LARGE);
   trailer_bytes_ += text_.size();
   text_.clear();
-  // Trailers are dropped: nothing here reads them.
-  if (is_last) state_ = State::kComplete;
 }
 
 }  // namespace livekit::token::http

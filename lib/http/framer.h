@@ -14,7 +14,7 @@ namespace livekit::token::http {
 // Sizes of a request; nothing beyond them is kept.
 struct FramerLimits {
   std::size_t max_header_bytes = 16384;  // request line, header lines and, again, the trailers of a chunked body
-  std::size_t max_header_lines = 100;
+  std::size_t max_header_lines = 100;    // of the head and, again, of the trailers
   std::size_t max_body_bytes = 65536;
 };
 
@@ -64,8 +64,10 @@ class Framer {
   std::string text_;         // of the head, or of the current line in a chunked body
   RequestHead head_;
   Part part_ = Part::kLength;
-  std::uint64_t left_ = 0;  // bytes of the body or chunk that have not come yet
+  std::uint64_t left_ = 0;          // bytes of the body or chunk that have not come yet
+  std::size_t chunk_overhead_ = 0;  // bytes of chunk-size lines beyond what sizes need
   std::size_t trailer_bytes_ = 0;
+  std::size_t trailer_lines_ = 0;
   std::string body_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/address.h"
 #include "base/text.h"
 
 namespace livekit::token::http {
@@ -22,20 +23,28 @@ constexpr auto kIsTokenCharacter = [] {
 }();
 
 bool IsToken(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return kIsTokenCharacter[static_cast<unsigned char>(c)]; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return IsTokenCharacter(c); });
 }
 
+// Visible characters. RFC 3986 has fewer of them, but browsers send the others in queries as they are. Not `#`: a
+// fragment never leaves a client, and readers differ on where the path of such a target ends.
 bool IsTarget(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
 }
 
-// Visible characters, space, tab and bytes above ASCII (RFC 9110 section 5.5).
-bool IsFieldValue(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
-  });
+bool IsHexDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+// Whether `target` begins with a path whose escapes are all of the form `%41` (decoders differ on `%u0041` and `%4`)
+// and hide no NUL, at which some readers stop.
+bool HasPath(std::string_view target) {
+  if (target.empty() || target.front() != '/') return false;
+  const std::string_view path = target.substr(0, target.find('?'));
+  for (std::size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
+    const std::string_view digits = path.substr(at + 1, 2);
+    if (digits.size() < 2 || !IsHexDigit(digits[0]) || !IsHexDigit(digits[1]) || digits == "00") return false;
+  }
+  return true;
 }
 
 std::string_view Trim(std::string_view text) {
@@ -92,13 +101,14 @@ struct Seen {
   int hosts = 0;
   int content_lengths = 0;
   int transfer_encodings = 0;
+  bool close = false;
 };
 
 // Notes what one header line means for framing. Returns false if it must not be so.
 bool Interpret(const Header& header, Seen& seen, RequestHead& head) {
   const std::string_view value = header.value;
   if (EqualsIgnoreCase(header.name, "host")) {
-    return ++seen.hosts == 1;
+    return ++seen.hosts == 1 && HostOf(value);
   }
   if (EqualsIgnoreCase(header.name, "content-length")) {
     std::uint64_t length = 0;
@@ -115,19 +125,52 @@ bool Interpret(const Header& header, Seen& seen, RequestHead& head) {
   if (EqualsIgnoreCase(header.name, "content-encoding")) {
     head.has_content_encoding = true;
   } else if (EqualsIgnoreCase(header.name, "expect")) {
-    head.expects_continue = head.minor_version == 1 && EqualsIgnoreCase(value, "100-continue");
+    ForEachElement(value, [&](std::string_view expectation) {
+      if (EqualsIgnoreCase(expectation, "100-continue")) head.expects_continue = head.minor_version == 1;
+    });
   } else if (EqualsIgnoreCase(header.name, "connection")) {
-    bool close = false;
     ForEachElement(value, [&](std::string_view option) {
-      if (EqualsIgnoreCase(option, "close")) close = true;
+      if (EqualsIgnoreCase(option, "close")) seen.close = true;
       if (EqualsIgnoreCase(option, "keep-alive")) head.keep_alive = true;
     });
-    if (close) head.keep_alive = false;
+    // RFC 9112 section 9.3: `close` wins, wherever it stands.
+    if (seen.close) head.keep_alive = false;
   }
   return true;
 }
 
+// Lets an absolute-form target speak for `Host`. Returns false if the target is of no form that this server serves.
+bool SettleTarget(RequestHead& head) {
+  // Success would make the connection a tunnel, whose bytes are no requests (RFC 9110 section 9.3.6).
+  if (head.method == "CONNECT") return false;
+  if (auto authority = CutAbsoluteForm(head.target)) {
+    // RFC 9110 sections 4.2.1 and 4.2.4: an empty host and user information are errors.
+    if (!HostOf(*authority)) return false;
+    const auto host = std::find_if(head.headers.begin(), head.headers.end(),
+                                   [](const Header& header) { return EqualsIgnoreCase(header.name, "host"); });
+    if (host != head.headers.end()) {
+      host->value = *std::move(authority);
+    } else {
+      head.headers.push_back({"Host", *std::move(authority)});
+    }
+  }
+  return HasPath(head.target) || (head.target == "*" && head.method == "OPTIONS");
+}
+
 }  // namespace
+
+bool IsTokenCharacter(char c) { return kIsTokenCharacter[static_cast<unsigned char>(c)]; }
+
+std::optional<FieldLine> ParseFieldLine(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const FieldLine field{line.substr(0, colon), Trim(line.substr(colon + 1))};
+  if (!IsToken(field.name)) return std::nullopt;
+  if (!std::all_of(field.value.begin(), field.value.end(), [](char c) { return IsFieldValueCharacter(c); })) {
+    return std::nullopt;
+  }
+  return field;
+}
 
 std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_lines, RequestHead& head) {
   bool is_first = true;
@@ -144,26 +187,15 @@ std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_
     }
     if (line.empty()) break;
     if (head.headers.size() == max_lines) return v1::HEADERS_TOO_LARGE;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return v1::MALFORMED_REQUEST;
-    const std::string_view name = line.substr(0, colon);
-    const std::string_view value = Trim(line.substr(colon + 1));
-    if (!IsToken(name) || !IsFieldValue(value)) return v1::MALFORMED_REQUEST;
-    head.headers.push_back({std::string(name), std::string(value)});
+    const auto field = ParseFieldLine(line);
+    if (!field) return v1::MALFORMED_REQUEST;
+    head.headers.push_back({std::string(field->name), std::string(field->value)});
     if (!Interpret(head.headers.back(), seen, head)) return v1::MALFORMED_REQUEST;
   }
   if (is_first || !text.empty()) return v1::MALFORMED_REQUEST;
   if (seen.content_lengths + seen.transfer_encodings > 1) return v1::MALFORMED_REQUEST;
   if (seen.hosts == 0 && head.minor_version == 1) return v1::MALFORMED_REQUEST;
-  if (auto authority = CutAbsoluteForm(head.target)) {
-    const auto host = std::find_if(head.headers.begin(), head.headers.end(),
-                                   [](const Header& header) { return EqualsIgnoreCase(header.name, "host"); });
-    if (host != head.headers.end()) {
-      host->value = *std::move(authority);
-    } else {
-      head.headers.push_back({"Host", *std::move(authority)});
-    }
-  }
+  if (!SettleTarget(head)) return v1::MALFORMED_REQUEST;
   return std::nullopt;
 }
 

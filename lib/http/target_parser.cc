@@ -44,7 +44,8 @@ class TargetParser::Impl final : public httplib::Server {
 
   std::optional<std::string> PathOf(const std::string& target) {
     std::optional<std::string> path;
-    const std::string head = "GET " + target + " HTTP/1.1\r\n\r\n";
+    // Without the query, of which httplib refuses some that RFC 3986 section 3.4 allows.
+    const std::string head = "GET " + target.substr(0, target.find('?')) + " HTTP/1.1\r\n\r\n";
     MemoryStream stream(head);
     try {
       Process(*this, stream, [&path](httplib::Request& request) { path = request.path; });

@@ -131,10 +131,43 @@ TEST(Framer, RefusesMalformedHeads) {
            "GET / HTTP/1.1\r\n\r\n",
            "GET / HTTP/1.1\r\nHost: h\r\nhost: g\r\n\r\n",
            "\x16\x03\x01 not HTTP at all",
+           "{\"room_name\":\"no HTTP either\"}",
+           "\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+           "\rGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+           "\r\n\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+           "\r\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
        }) {
     ExpectRefused(head, v1::MALFORMED_REQUEST);
   }
   ExpectRefused(std::string_view("GET / HTTP/1.1\r\nHost: h\r\nX: \0\r\n\r\n", 34), v1::MALFORMED_REQUEST);
+}
+
+TEST(Framer, RefusesHostsThatAreNone) {
+  for (const char* host : {"h", "h:80", "a_b.example.", "127.0.0.1:1", "[::1]", "[::1]:80"}) {
+    const std::string head = "GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n";
+    EXPECT_EQ(FeedBothWays(head).state, State::kComplete) << host;
+  }
+  for (const char* host : {"", "a b", "a,b", "a/b", "user@h", "h:", "h:x", "h:65536", "h:-1", "[::1", "::1", "h\xc3"}) {
+    ExpectRefused("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n", v1::MALFORMED_REQUEST);
+    ExpectRefused("GET / HTTP/1.0\r\nHost: " + std::string(host) + "\r\n\r\n", v1::MALFORMED_REQUEST);
+  }
+}
+
+TEST(Framer, RefusesTargetsThatAreNone) {
+  for (const char* target : {"/a?100%", "/?a=[1]|{2}", "/a%20b", "//a", "/../a", "/a\\b"}) {
+    const std::string head = "GET " + std::string(target) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    EXPECT_EQ(FeedBothWays(head).head.target, target);
+  }
+  for (const char* target : {"a", "*", "?a", "/a#b", "/?a#b", "/a%", "/a%4", "/a%4g", "/%u0041", "/a%00", "h:80",
+                             "ftp://h/", "http:///a", "http://u@h/", "http://u:p@h/", "http://h:x/", "http://"}) {
+    ExpectRefused("GET " + std::string(target) + " HTTP/1.1\r\nHost: h\r\n\r\n", v1::MALFORMED_REQUEST);
+  }
+}
+
+TEST(Framer, RefusesToBecomeATunnel) {
+  for (const char* target : {"h:80", "/", "http://h/"}) {
+    ExpectRefused("CONNECT " + std::string(target) + " HTTP/1.1\r\nHost: h\r\n\r\n", v1::MALFORMED_REQUEST);
+  }
 }
 
 TEST(Framer, RefusesAmbiguousLengths) {
@@ -172,14 +205,47 @@ TEST(Framer, RefusesMalformedChunks) {
            "5\r\nhello0\r\n\r\n",
            "5\r\nhelloX\r\n0\r\n\r\n",
            "5\r\nhello\n0\r\n\r\n",
+           "5 \r\nhello\r\n",
+           "5;\r\nhello\r\n",
            "5;a\rb\r\nhello\r\n",
+           "5;a=\r\nhello\r\n",
+           "5;a b\r\nhello\r\n",
+           "5;a=\"\r\nhello\r\n",
+           "5;a=\"\x01\"\r\nhello\r\n",
+           "5;a=\"\\\"\r\nhello\r\n",
            "11111111111111111\r\n",
            "0\r\nX: 1\n\r\n",
+           "0\r\nX: a\rb\r\n\r\n",
+           "0\r\nX : 1\r\n\r\n",
+           "0\r\n X: folded\r\n\r\n",
+           "0\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+           "0\r\nContent-Length: 5\r\n\r\n",
+           "0\r\ntransfer-encoding: chunked\r\n\r\n",
+           "0\r\nHost: h\r\n\r\n",
        }) {
     ExpectRefused(Post("Transfer-Encoding: chunked\r\n", body), v1::MALFORMED_REQUEST);
   }
   const std::string long_extension = "1;" + std::string(300, 'x') + "\r\n";
   ExpectRefused(Post("Transfer-Encoding: chunked\r\n", long_extension), v1::MALFORMED_REQUEST);
+}
+
+TEST(Framer, SkipsChunkExtensions) {
+  for (const char* extensions : {";a", ";a=b", " ; a = \"b;\\\"\" ;c", "\t;a;b=\"\"", ";a=\"\xff\""}) {
+    const Outcome outcome =
+        FeedBothWays(Post("Transfer-Encoding: chunked\r\n", "5" + std::string(extensions) + "\r\nhello\r\n0\r\n\r\n"));
+    EXPECT_EQ(outcome.body, "hello") << extensions;
+  }
+}
+
+TEST(Framer, RefusesSmallChunksThatAreMostlyExtensions) {
+  const std::string chunk = "1;" + std::string(200, 'x') + "\r\na\r\n";  // 186 bytes beyond a plain line's 18
+  std::string body;
+  for (int i = 0; i < 10; ++i) body += chunk;
+  FramerLimits limits;
+  limits.max_header_bytes = 10 * 186;
+  EXPECT_EQ(FeedBothWays(Post("Transfer-Encoding: chunked\r\n", body + "0\r\n\r\n"), limits).state, State::kComplete);
+  limits.max_header_bytes -= 1;
+  ExpectRefused(Post("Transfer-Encoding: chunked\r\n", body + "0\r\n\r\n"), v1::MALFORMED_REQUEST, limits);
 }
 
 TEST(Framer, KeepsToTheBodyLimitForBothForms) {
@@ -214,6 +280,10 @@ TEST(Framer, KeepsToTheHeaderLimitForTrailers) {
   EXPECT_EQ(FeedBothWays(Post("Transfer-Encoding: chunked\r\n", chunk + "\r\n"), limits).state, State::kComplete);
   ExpectRefused(Post("Transfer-Encoding: chunked\r\n", chunk + "Y: " + std::string(60, 'y') + "\r\n\r\n"),
                 v1::HEADERS_TOO_LARGE, limits);
+  limits.max_header_lines = 2;
+  const std::string lines = "0\r\nA:\r\nB:\r\n";
+  EXPECT_EQ(FeedBothWays(Post("Transfer-Encoding: chunked\r\n", lines + "\r\n"), limits).state, State::kComplete);
+  ExpectRefused(Post("Transfer-Encoding: chunked\r\n", lines + "C:\r\n\r\n"), v1::HEADERS_TOO_LARGE, limits);
 }
 
 TEST(Framer, RefusesEncodedBodiesEvenWithoutBytes) {
@@ -241,6 +311,8 @@ TEST(ParseHead, DecidesWhetherTheConnectionIsKept) {
   EXPECT_TRUE(Head("GET / HTTP/1.1\r\nHost: h\r\n\r\n").keep_alive);
   EXPECT_FALSE(Head("GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n").keep_alive);
   EXPECT_FALSE(Head("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, close\r\n\r\n").keep_alive);
+  EXPECT_FALSE(Head("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n").keep_alive);
+  EXPECT_FALSE(Head("GET / HTTP/1.0\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n").keep_alive);
   EXPECT_FALSE(Head("GET / HTTP/1.0\r\n\r\n").keep_alive);
   EXPECT_TRUE(Head("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
 }
@@ -258,6 +330,8 @@ TEST(ParseHead, CutsAbsoluteFormAndBelievesItsAuthority) {
 
 TEST(ParseHead, SeesExpectOnlyInHttp11) {
   EXPECT_TRUE(Head("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\n\r\n").expects_continue);
+  EXPECT_TRUE(Head("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nExpect: x\r\n\r\n").expects_continue);
+  EXPECT_TRUE(Head("POST / HTTP/1.1\r\nHost: h\r\nExpect: x, 100-continue\r\n\r\n").expects_continue);
   EXPECT_FALSE(Head("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expects_continue);
   EXPECT_FALSE(Head("POST / HTTP/1.1\r\nHost: h\r\nExpect: other\r\n\r\n").expects_continue);
 }
