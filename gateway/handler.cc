@@ -133,7 +133,7 @@ class TokenHandler::Exchange {
     Deliver([&] {
       http::Response response;
       response.status = 204;
-      response.headers = headers_;
+      response.headers = std::move(headers_);
       response.headers.push_back({"Allow", kAllow});
       for (auto& header : shared_->cors.PreflightHeaders()) response.headers.push_back(std::move(header));
       return response;
@@ -199,10 +199,11 @@ class TokenHandler::Exchange {
     respond_ = nullptr;
   }
 
-  http::Response Json(int status, std::string body) const {
+  // The one answer: takes the headers that were made for it.
+  http::Response Json(int status, std::string body) {
     http::Response response;
     response.status = status;
-    response.headers = headers_;
+    response.headers = std::move(headers_);
     response.headers.push_back({"Cache-Control", "no-store"});
     response.headers.push_back({"X-Content-Type-Options", "nosniff"});
     // An answer to HEAD has no body whatever its status.

@@ -3,7 +3,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include <array>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 namespace livekit::token {
@@ -25,6 +27,17 @@ bool ConstantTimeEquals(std::string_view a, std::string_view b) {
 
 void RandomBytes(void* data, std::size_t size) {
   if (RAND_bytes(static_cast<unsigned char*>(data), static_cast<int>(size)) != 1) std::abort();
+}
+
+void RandomIdBytes(void* data, std::size_t size) {
+  thread_local std::array<char, 4096> pool;
+  thread_local std::size_t next = pool.size();
+  if (size > pool.size() - next) {
+    RandomBytes(pool.data(), pool.size());
+    next = 0;
+  }
+  std::memcpy(data, pool.data() + next, size);
+  next += size;
 }
 
 Secret::Secret(std::string&& text) : bytes_(text) { Wipe(text); }

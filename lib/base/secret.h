@@ -20,6 +20,10 @@ bool ConstantTimeEquals(std::string_view a, std::string_view b);
 // a predictable id.
 void RandomBytes(void* data, std::size_t size);
 
+// The same for ids, which are labels and not secrets: drawn from the generator many at a time and kept for the thread,
+// since one draw costs more than a whole signature. A fork would give both sides the same ids. `size` is at most 64.
+void RandomIdBytes(void* data, std::size_t size);
+
 // Owns secret bytes. Movable, not copyable except by Clone, so that the number of copies in memory stays visible in the
 // code. Not printable: there is no stream operator and no conversion.
 //

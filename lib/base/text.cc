@@ -249,7 +249,9 @@ std::string AsciiLower(std::string_view text) {
 }
 
 bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() && AsciiLower(text) == lower;
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
+    return a == b || (a >= 'A' && a <= 'Z' && static_cast<char>(a - 'A' + 'a') == b);
+  });
 }
 
 bool IsRequestId(std::string_view text) {
@@ -262,20 +264,20 @@ bool IsRequestId(std::string_view text) {
 std::string RandomName() {
   constexpr char kBase32[] = "abcdefghijklmnopqrstuvwxyz234567";
   std::array<unsigned char, 26> random;
-  RandomBytes(random.data(), random.size());
+  RandomIdBytes(random.data(), random.size());
   std::string out(26, '\0');
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = kBase32[random[i] & 31];
   return out;
 }
 
 std::string RandomUuid() {
-  std::array<unsigned char, 16> random;
-  RandomBytes(random.data(), random.size());
-  random[6] = static_cast<unsigned char>((random[6] & 0x0f) | 0x40);
-  random[8] = static_cast<unsigned char>((random[8] & 0x3f) | 0x80);
-  const std::string hex = HexEncode({reinterpret_cast<const char*>(random.data()), random.size()});
-  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
-         hex.substr(20);
+  std::array<char, 16> random;
+  RandomIdBytes(random.data(), random.size());
+  random[6] = static_cast<char>((random[6] & 0x0f) | 0x40);
+  random[8] = static_cast<char>((random[8] & 0x3f) | 0x80);
+  std::string out = HexEncode({random.data(), random.size()});
+  for (const std::size_t at : {8, 13, 18, 23}) out.insert(at, 1, '-');
+  return out;
 }
 
 }  // namespace livekit::token

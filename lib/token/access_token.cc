@@ -18,29 +18,9 @@ namespace {
 
 constexpr std::size_t kJtiBytes = 16;
 
-// Random bytes for ids, drawn from OpenSSL's generator many at a time: one draw costs more than a whole signature.
-class RandomPool {
- public:
-  std::array<char, kJtiBytes> Draw() {
-    if (next_ == bytes_.size()) {
-      RandomBytes(bytes_.data(), bytes_.size());
-      next_ = 0;
-    }
-    std::array<char, kJtiBytes> drawn;
-    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(next_), kJtiBytes, drawn.begin());
-    next_ += kJtiBytes;
-    return drawn;
-  }
-
- private:
-  std::array<char, 256 * kJtiBytes> bytes_;
-  std::size_t next_ = bytes_.size();
-};
-
-// Not const data of the process: a fork would give both sides the same ids, which are labels and not secrets.
 std::string NewJti() {
-  thread_local RandomPool pool;
-  const auto bytes = pool.Draw();
+  std::array<char, kJtiBytes> bytes;
+  RandomIdBytes(bytes.data(), bytes.size());
   return Base64UrlEncode({bytes.data(), bytes.size()});
 }
 
