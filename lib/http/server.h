@@ -16,6 +16,8 @@
 
 namespace livekit::token::http {
 
+class TlsContext;
+
 // One header line.
 struct Header {
   std::string name;
@@ -75,6 +77,7 @@ struct ServerOptions {
   int max_connections = 10000;
   // Most connections that are served at a time; the others wait. Bounded by max_connections.
   int threads = 64;
+  std::shared_ptr<TlsContext> tls;  // null: plain HTTP
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.
