@@ -41,18 +41,29 @@ RawClient::~RawClient() {
 
 bool RawClient::Send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t size = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t size = Put(bytes.data(), bytes.size());
     if (size <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(size));
   }
   return true;
 }
 
+ssize_t RawClient::Put(const char* data, std::size_t size) { return send(fd_, data, size, MSG_NOSIGNAL); }
+ssize_t RawClient::Get(char* to, std::size_t size) { return recv(fd_, to, size, 0); }
+
+std::string RawClient::ReadBytes(std::size_t size) {
+  while (input_.size() < size && Receive()) {
+  }
+  std::string bytes = input_.substr(0, size);
+  input_.erase(0, size);
+  return bytes;
+}
+
 void RawClient::EndSending() { shutdown(fd_, SHUT_WR); }
 
 bool RawClient::Receive() {
   char buffer[65536];
-  const ssize_t size = recv(fd_, buffer, sizeof buffer, 0);
+  const ssize_t size = Get(buffer, sizeof buffer);
   if (size <= 0) return false;
   input_.append(buffer, static_cast<std::size_t>(size));
   return true;
@@ -90,7 +101,7 @@ std::optional<RawResponse> RawClient::Read(bool after_head_request) {
 bool RawClient::AtEnd() {
   if (!input_.empty()) return false;
   char byte;
-  return recv(fd_, &byte, 1, 0) == 0;
+  return Get(&byte, 1) == 0;
 }
 
 std::optional<RawResponse> RawClient::Exchange(std::string_view bytes) {
