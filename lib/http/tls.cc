@@ -31,11 +31,11 @@ constexpr int kSecurityLevel = 2;
 
 constexpr std::string_view kAlpnProtocol = "http/1.1";
 
-template <auto kFree>
+template <auto Release>
 struct Freeing {
   template <typename T>
   void operator()(T* object) const {
-    kFree(object);
+    Release(object);
   }
 };
 using BioPtr = std::unique_ptr<BIO, Freeing<BIO_free_all>>;
