@@ -10,6 +10,16 @@
 
 namespace livekit::token::testing {
 
+namespace {
+
+void SetPatience(int fd) {
+  const timeval patience{10, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+}  // namespace
+
 std::optional<std::string> RawResponse::Header(std::string_view lower_name) const {
   std::optional<std::string> found;
   for (const auto& [name, value] : headers) {
@@ -25,15 +35,15 @@ RawClient::RawClient(int port, const std::string& host) {
   addrinfo* found = nullptr;
   if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
   fd_ = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const timeval patience{10, 0};
-  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  SetPatience(fd_);
   if (connect(fd_, found->ai_addr, found->ai_addrlen) != 0) {
     close(fd_);
     fd_ = -1;
   }
   freeaddrinfo(found);
 }
+
+RawClient::RawClient(Connected connection) : fd_(connection.fd) { SetPatience(fd_); }
 
 RawClient::~RawClient() {
   if (fd_ >= 0) close(fd_);

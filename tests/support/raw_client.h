@@ -50,7 +50,7 @@ class RawClient {
     int fd;
   };
   // Takes a connection over.
-  explicit RawClient(Connected connection) : fd_(connection.fd) {}
+  explicit RawClient(Connected connection);
 
   // One send and one receive, with their results: bytes, 0 at the end, -1 at an error and after ten seconds.
   virtual ssize_t Put(const char* data, std::size_t size);

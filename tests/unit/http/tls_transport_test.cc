@@ -97,6 +97,29 @@ TEST_P(TlsTransportTest, SaysWhenNothingIsLeft) {
   EXPECT_EQ(ReadOnce(served).first.status, IoStatus::kClosed);
 }
 
+TEST_P(TlsTransportTest, LeavesNothingBehindWhateverTheSizeOfRecords) {
+  auto connection = Ready();
+  Served& served = connection->Join();
+  // More than one read takes from the socket, and for some sizes exactly as many records as it takes.
+  for (std::size_t size = 1; size <= 200; ++size) {
+    const std::string text(size, 'x');
+    std::size_t sent = 0;
+    for (std::size_t wire = 0; wire < 40'000; wire += size + 22) {
+      ASSERT_EQ(SSL_write(connection->client->ssl(), text.data(), static_cast<int>(size)), static_cast<int>(size));
+      sent += size;
+    }
+    ASSERT_TRUE(connection->client->Flush());
+    std::size_t received = 0;
+    for (bool drained = false; !drained;) {
+      const IoResult result = ReadOnce(served, 1000).first;
+      ASSERT_NE(result.status, IoStatus::kClosed);
+      received += result.count;
+      drained = result.drained;
+    }
+    ASSERT_EQ(received, sent) << size;
+  }
+}
+
 TEST_P(TlsTransportTest, WaitsForTheRestOfARecord) {
   auto connection = Ready();
   Served& served = connection->Join();
