@@ -59,9 +59,9 @@ int SelectAlpn(SSL*, const unsigned char** chosen, unsigned char* chosen_size, c
 bool Configure(SSL_CTX* context) {
   SSL_CTX_set_security_level(context, kSecurityLevel);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-  SSL_CTX_clear_options(context, SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  // Idle connections keep no buffers; writes need not repeat the same pointer, and take what has room.
+  // Idle connections keep no buffers; writes need not repeat the same pointer, and take what has room; a read goes on
+  // until there is data or the socket is empty, since only then there will be another report.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_AUTO_RETRY);
   // One read for a record and what stands behind it, not one for its header and one for the rest.

@@ -22,8 +22,8 @@ struct FreeSsl {
 // is gone, and does not tell when the socket is empty.
 struct Wire {
   int fd = -1;
-  bool empty = false;            // the last read left nothing in the socket; what came since is reported by epoll
-  std::size_t silent_bytes = 0;  // taken since the last call of the transport
+  bool empty = false;            // this call of the transport has left nothing in the socket
+  std::size_t silent_bytes = 0;  // what this call has taken
 };
 
 bool IsTransient(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
@@ -139,6 +139,8 @@ class TlsTransport final : public Transport {
   void Begin() {
     // What other users of OpenSSL on this thread left behind would be taken for the reason of our failure.
     ERR_clear_error();
+    // Not kept between calls: what came in the meantime may have been reported already.
+    wire_.empty = false;
     wire_.silent_bytes = 0;
   }
 
