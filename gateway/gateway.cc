@@ -9,10 +9,13 @@
 
 #include "absl/status/status.h"
 #include "base/address.h"
+#include "base/status.h"
+#include "gateway/client_address.h"
 #include "gateway/grpc_backend.h"
 #include "gateway/handler.h"
 #include "google/protobuf/duration.pb.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "service/log.h"
 
 namespace livekit::token::gateway {
@@ -103,6 +106,15 @@ class Checker {
   ConfigProblems problems_;
 };
 
+void CheckTls(const config::v1::GatewayTls& tls, Checker& checker) {
+  if (tls.cert_file().empty()) checker.Add("listen.tls.cert_file", "is missing; TLS needs a certificate and its key");
+  if (tls.key_file().empty()) checker.Add("listen.tls.key_file", "is missing; TLS needs a certificate and its key");
+  if (tls.cert_file().empty() || tls.key_file().empty()) return;
+  for (const ConfigProblem& problem : http::TlsContext::Check(tls.cert_file(), tls.key_file())) {
+    checker.Add(ConfigPath("listen.tls", problem.path), problem.message);
+  }
+}
+
 void CheckLimits(const config::v1::Limits& limits, Checker& checker) {
   // A whole call to the token server holds 1 MiB; one body must leave room for what goes with it.
   checker.Limit("limits.body_bytes", limits.body_bytes(), 64, 512 << 10);
@@ -121,7 +133,7 @@ template <typename List, typename Check>
 void CheckEach(const std::string& path, const List& list, Checker& checker, Check check) {
   std::set<std::string> seen;
   for (int i = 0; i < list.size(); ++i) {
-    const std::string_view problem = check(list.Get(i));
+    const auto problem = check(list.Get(i));
     if (!problem.empty()) checker.Add(ConfigPath(path, i), problem);
     if (!seen.insert(list.Get(i)).second) checker.Add(ConfigPath(path, i), "occurs twice");
   }
@@ -166,6 +178,7 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
 
   checker.Listener("listen.http", full.listen().http(), options);
   checker.Limit("listen.threads", config.listen().threads(), 1, 256);
+  if (config.listen().has_tls()) CheckTls(config.listen().tls(), checker);
   if (standalone) {
     if (!config.listen().admin().empty()) checker.Add("listen.admin", "belongs to the server's listen in this program");
     if (config.has_server()) checker.Add("server", "there is none to reach: this program holds both sides");
@@ -178,6 +191,7 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
   CheckEach("token_paths", full.token_paths(), checker, [](std::string_view path) -> std::string_view {
     return IsLiteralPath(path) ? "" : "is not a literal path; write / and then letters, digits, / - . _ or ~";
   });
+  CheckEach("trusted_proxies", config.trusted_proxies(), checker, CheckTrustedProxy);
   checker.Append(CheckCors(MakeCorsOptions(config.cors(), options), "cors"));
   CheckLimits(config.limits(), checker);
   checker.Time("drain.delay", config.drain().has_delay(), config.drain().delay(), /*zero_allowed=*/true);
@@ -207,6 +221,10 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   handler.token_paths.assign(config.token_paths().begin(), config.token_paths().end());
   handler.relay_headers.assign(config.relay_headers().begin(), config.relay_headers().end());
   handler.cors = MakeCorsOptions(config.cors(), options);
+  for (const std::string& text : config.trusted_proxies()) {
+    LKT_ASSIGN_OR_RETURN(Network network, Network::Parse(text));
+    handler.trusted_proxies.push_back(network);
+  }
   handler.extended_response = config.extended_response();
   // A tenth of the time is for getting the answer to the client, so that it hears 504 before the connection ends.
   handler.timeout = std::max(std::chrono::milliseconds(1), ToMillis(config.limits().request_timeout()) * 9 / 10);
@@ -226,6 +244,9 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   server.request_timeout = ToMillis(config.limits().request_timeout());
   server.idle_timeout = ToMillis(config.limits().idle_timeout());
   server.max_connections = config.limits().connections();
+  if (const auto& listen = config.listen(); listen.has_tls()) {
+    LKT_ASSIGN_OR_RETURN(server.tls, http::TlsContext::FromFiles(listen.tls().cert_file(), listen.tls().key_file()));
+  }
 
   auto impl = std::make_unique<Impl>(std::move(handler), backend, metrics);
   auto started = http::Server::Start(std::move(server), impl->handler);

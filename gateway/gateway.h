@@ -22,8 +22,8 @@ struct GatewayOptions {
 };
 
 // All problems of `config`, with their paths; empty means that Gateway::Start fails only for the machine's reasons.
-// `config` is as read, before WithDefaults. In the standalone, `listen.admin` and `server` belong to the server's part
-// and are problems here.
+// Reads the files of `listen.tls`. `config` is as read, before WithDefaults. In the standalone, `listen.admin` and
+// `server` belong to the server's part and are problems here.
 ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const GatewayOptions& options,
                                   bool standalone);
 

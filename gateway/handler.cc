@@ -79,13 +79,13 @@ struct TokenHandler::Shared {
 // One request on its way to its answer. It is answered exactly once, at the latest when it is destroyed.
 class TokenHandler::Exchange {
  public:
-  Exchange(std::shared_ptr<const Shared> shared, const http::Request& request)
+  Exchange(std::shared_ptr<const Shared> shared, const http::Request& request, std::string client_address)
       : shared_(std::move(shared)),
         start_(std::chrono::steady_clock::now()),
         request_id_(RequestIdOf(request)),
         route_(shared_->RouteOf(request.path)),
         method_(KnownMethod(request.method)),
-        peer_(request.peer_address) {
+        client_address_(std::move(client_address)) {
     auto decision = shared_->cors.Decide(request);
     origin_allowed_ = decision.allowed;
     headers_ = std::move(decision.headers);
@@ -104,6 +104,7 @@ class TokenHandler::Exchange {
   void set_respond(http::Respond respond) { respond_ = std::move(respond); }
 
   const std::string& request_id() const { return request_id_; }
+  const std::string& client_address() const { return client_address_; }
   std::string_view route() const { return route_; }
   bool origin_allowed() const { return origin_allowed_; }
 
@@ -176,7 +177,7 @@ class TokenHandler::Exchange {
          {"reason", std::string_view(reason_)},
          {"duration_ms", std::chrono::duration<double, std::milli>(duration).count()},
          {"request_id", std::string_view(request_id_)},
-         {"peer", std::string_view(peer_)}});
+         {"peer", std::string_view(client_address_)}});
   }
 
   // Sends what `make` makes, unless something was sent before. No exception leaves: at worst the answer is a bare 500.
@@ -248,7 +249,7 @@ class TokenHandler::Exchange {
   const std::string request_id_;
   const std::string_view route_;   // of shared_ or static
   const std::string_view method_;  // static
-  const std::string peer_;
+  const std::string client_address_;
   bool origin_allowed_ = false;
   bool pending_ = false;
   std::vector<http::Header> headers_;
@@ -294,9 +295,9 @@ TokenHandler::~TokenHandler() = default;
 
 void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
   try {
-    const auto exchange = std::make_shared<Exchange>(shared_, request);
-    exchange->set_respond(std::move(respond));
     const HandlerOptions& options = shared_->options;
+    const auto exchange = std::make_shared<Exchange>(shared_, request, ClientAddress(request, options.trusted_proxies));
+    exchange->set_respond(std::move(respond));
     if (options.dev && !DevAllows(options, request)) return exchange->Fail(v1::HOST_NOT_ALLOWED);
     if (!exchange->origin_allowed()) {
       shared_->cors.LogRefused(request);
@@ -320,7 +321,7 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
     *item.mutable_request() = *std::move(message);
     const auto host = request.SingleHeader("host");
     if (host && host->size() <= kMaxHost && HostOf(*host)) item.set_host(std::string(*host));
-    item.set_client_address(request.peer_address);
+    item.set_client_address(exchange->client_address());
     item.set_request_id(exchange->request_id());
     item.mutable_timeout()->set_seconds(options.timeout.count() / 1000);
     item.mutable_timeout()->set_nanos(static_cast<int>(options.timeout.count() % 1000) * 1'000'000);
@@ -334,7 +335,7 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
 
 http::Response TokenHandler::Refuse(const http::Request& request, v1::ErrorReason reason) {
   try {
-    http::Response response = Exchange(shared_, request).TakeRefusal(reason);
+    http::Response response = Exchange(shared_, request, request.peer_address).TakeRefusal(reason);
     // What follows on the connection cannot be trusted to be a request.
     response.close = true;
     return response;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/backend.h"
+#include "gateway/client_address.h"
 #include "gateway/cors.h"
 #include "http/server.h"
 #include "service/metrics.h"
@@ -18,12 +19,14 @@ struct HandlerOptions {
   std::vector<std::string> token_paths;    // exact paths of the token endpoint
   std::vector<std::string> relay_headers;  // credentials that go to the token server, in lower case
   CorsOptions cors;
+  TrustedProxies trusted_proxies;  // what they say about whom a request is from is believed
   bool extended_response = false;
   std::chrono::milliseconds timeout{9000};  // for the token server's answer
   int max_token_bytes = 8192;
   int max_pending = 4096;  // requests that wait for the token server; further ones are refused as UNAVAILABLE
   // Development mode: `Host` and the peer must be loopback or, with `dev_private_network`, in a private network. A
-  // private `Host` is answered in both, for emulators and containers; a peer is not.
+  // private `Host` is answered in both, for emulators and containers; a peer is not. That is always the socket's peer,
+  // whatever a trusted proxy says.
   bool dev = false;
   bool dev_private_network = false;
 };
@@ -32,7 +35,8 @@ struct HandlerOptions {
 // (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
 // MALFORMED_REQUEST), body (400), too many that wait (503), then whatever the token server says. Every answer carries
 // `X-Request-Id`, the request's own if it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once,
-// without headers and bodies.
+// without headers and bodies. Logged as `peer` is the client's address (client_address.h); of a request that the server
+// refuses by itself it is the socket's peer, since the line that a proxy added may be among those that were not read.
 //
 // Thread safety: all methods may be called concurrently. An answer of the backend that comes after the handler is gone
 // still ends its request.

@@ -22,7 +22,7 @@
 #include "service/process.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (gateway.yaml)");
-ABSL_FLAG(bool, check_config, false, "Check the configuration, print every problem, and exit");
+ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
 ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
 ABSL_FLAG(std::string, admin_listen, "",
           "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");

@@ -1,13 +1,9 @@
 #include "base/address.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <cstring>
 
+#include "base/network.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -17,20 +13,8 @@ namespace {
 constexpr std::string_view kAddressSentence =
     "An address is written host:port or [v6]:port, with a port between 0 and 65535.";
 
-using Ipv4 = std::array<std::uint8_t, 4>;
-using Ipv6 = std::array<std::uint8_t, 16>;
-
-std::optional<Ipv4> ParseIpv4(std::string_view text) {
-  Ipv4 address;
-  if (inet_pton(AF_INET, std::string(text).c_str(), address.data()) != 1) return std::nullopt;
-  return address;
-}
-
-std::optional<Ipv6> ParseIpv6(std::string_view text) {
-  Ipv6 address;
-  if (inet_pton(AF_INET6, std::string(text).c_str(), address.data()) != 1) return std::nullopt;
-  return address;
-}
+// Whether `text` is an IPv6 address; one that is mapped from IPv4 is one, too.
+bool IsIpv6Text(std::string_view text) { return text.find(':') != text.npos && IpAddress::Parse(text); }
 
 // Letters, digits, `-`, `_` and `.`: names as DNS and the systems around it have them, and IPv4 addresses.
 bool IsName(std::string_view text) {
@@ -65,8 +49,7 @@ std::optional<Parts> Split(std::string_view text) {
     const std::size_t close = text.find(']');
     if (close == std::string_view::npos) return std::nullopt;
     parts.host = text.substr(1, close - 1);
-    // An embedded NUL would end the text that inet_pton sees.
-    if (parts.host.find('\0') != std::string_view::npos || !ParseIpv6(parts.host)) return std::nullopt;
+    if (!IsIpv6Text(parts.host)) return std::nullopt;
     rest = text.substr(close + 1);
   } else {
     const std::size_t colon = text.find(':');
@@ -81,22 +64,17 @@ std::optional<Parts> Split(std::string_view text) {
   return parts;
 }
 
-HostKind Classify(const Ipv4& a) {
-  if (a[0] == 127) return HostKind::kLoopback;
-  if (a == Ipv4{}) return HostKind::kAny;
-  const bool is_private = a[0] == 10 || (a[0] == 172 && (a[1] & 0xf0) == 16) || (a[0] == 192 && a[1] == 168) ||
-                          (a[0] == 169 && a[1] == 254);
-  return is_private ? HostKind::kPrivate : HostKind::kPublic;
-}
-
-HostKind Classify(const Ipv6& a) {
-  constexpr Ipv6 kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  constexpr Ipv6 kLoopback = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  if (std::equal(a.begin(), a.begin() + 12, kMappedPrefix.begin())) {
-    return Classify(Ipv4{a[12], a[13], a[14], a[15]});
+HostKind Classify(const IpAddress& address) {
+  const auto a = address.bytes();
+  const bool begins_with_zeros = std::all_of(a.begin(), a.end() - 1, [](std::uint8_t byte) { return byte == 0; });
+  if (begins_with_zeros && a.back() == 0) return HostKind::kAny;
+  if (address.is_v4()) {
+    if (a[0] == 127) return HostKind::kLoopback;
+    const bool is_private = a[0] == 10 || (a[0] == 172 && (a[1] & 0xf0) == 16) || (a[0] == 192 && a[1] == 168) ||
+                            (a[0] == 169 && a[1] == 254);
+    return is_private ? HostKind::kPrivate : HostKind::kPublic;
   }
-  if (a == kLoopback) return HostKind::kLoopback;
-  if (a == Ipv6{}) return HostKind::kAny;
+  if (begins_with_zeros && a.back() == 1) return HostKind::kLoopback;
   const bool is_private = (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
   return is_private ? HostKind::kPrivate : HostKind::kPublic;
 }
@@ -121,9 +99,7 @@ std::optional<std::string> HostOf(std::string_view authority) {
 }
 
 HostKind ClassifyHost(std::string_view host) {
-  if (host.find('\0') != std::string_view::npos) return HostKind::kUnknown;
-  if (const auto v4 = ParseIpv4(host)) return Classify(*v4);
-  if (const auto v6 = ParseIpv6(host)) return Classify(*v6);
+  if (const auto address = IpAddress::Parse(host)) return Classify(*address);
   std::string name = AsciiLower(host);
   if (!name.empty() && name.back() == '.') name.pop_back();
   constexpr std::string_view kLocalhost = "localhost";

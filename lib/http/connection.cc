@@ -51,7 +51,8 @@ bool Connection::OnReady(std::uint32_t epoll_events) {
     Close();
     return false;
   }
-  if ((epoll_events & (EPOLLIN | EPOLLRDHUP)) != 0) readable_ = true;
+  // Whatever the direction: a TLS handshake may have waited for room to write before it can read on.
+  readable_ = true;
   if ((epoll_events & EPOLLRDHUP) != 0) peer_ended_ = true;
   return Advance();
 }

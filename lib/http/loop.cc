@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "http/tls.h"
 #include "service/log.h"
 
 namespace livekit::token::http {
@@ -243,8 +244,10 @@ void Loop::Add(Accepted accepted) {
   const int over = state_.server.connections - limit;
   // So many more are told to come back later. Beyond, the end of the connection has to say it.
   if (over > std::max(8, limit / 16)) return state_.server.Forget();
-  auto connection = std::make_unique<Connection>(MakePlainTransport(std::move(accepted.fd)),
-                                                 std::move(accepted.peer_address), state_, over > 0);
+  const auto& tls = state_.server.options.tls;
+  auto transport = tls ? tls->Accept(std::move(accepted.fd)) : MakePlainTransport(std::move(accepted.fd));
+  auto connection =
+      std::make_unique<Connection>(std::move(transport), std::move(accepted.peer_address), state_, over > 0);
   Connection& added = *connection;
   added.index = connections_.size();
   connections_.push_back(std::move(connection));

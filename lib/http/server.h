@@ -16,6 +16,8 @@
 
 namespace livekit::token::http {
 
+class TlsContext;
+
 // One header line.
 struct Header {
   std::string name;
@@ -78,6 +80,7 @@ struct ServerOptions {
   int max_connections = 10000;
   // Threads that serve; each serves any number of connections. 0: one for each core.
   int threads = 0;
+  std::shared_ptr<TlsContext> tls;  // null: plain HTTP
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.

@@ -10,6 +10,16 @@
 
 namespace livekit::token::testing {
 
+namespace {
+
+void SetPatience(int fd) {
+  const timeval patience{10, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+}  // namespace
+
 std::optional<std::string> RawResponse::Header(std::string_view lower_name) const {
   std::optional<std::string> found;
   for (const auto& [name, value] : headers) {
@@ -25,9 +35,7 @@ RawClient::RawClient(int port, const std::string& host) {
   addrinfo* found = nullptr;
   if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
   fd_ = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const timeval patience{10, 0};
-  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  SetPatience(fd_);
   if (connect(fd_, found->ai_addr, found->ai_addrlen) != 0) {
     close(fd_);
     fd_ = -1;
@@ -35,24 +43,37 @@ RawClient::RawClient(int port, const std::string& host) {
   freeaddrinfo(found);
 }
 
+RawClient::RawClient(Connected connection) : fd_(connection.fd) { SetPatience(fd_); }
+
 RawClient::~RawClient() {
   if (fd_ >= 0) close(fd_);
 }
 
 bool RawClient::Send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t size = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t size = Put(bytes.data(), bytes.size());
     if (size <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(size));
   }
   return true;
 }
 
+ssize_t RawClient::Put(const char* data, std::size_t size) { return send(fd_, data, size, MSG_NOSIGNAL); }
+ssize_t RawClient::Get(char* to, std::size_t size) { return recv(fd_, to, size, 0); }
+
+std::string RawClient::ReadBytes(std::size_t size) {
+  while (input_.size() < size && Receive()) {
+  }
+  std::string bytes = input_.substr(0, size);
+  input_.erase(0, size);
+  return bytes;
+}
+
 void RawClient::EndSending() { shutdown(fd_, SHUT_WR); }
 
 bool RawClient::Receive() {
   char buffer[65536];
-  const ssize_t size = recv(fd_, buffer, sizeof buffer, 0);
+  const ssize_t size = Get(buffer, sizeof buffer);
   if (size <= 0) return false;
   input_.append(buffer, static_cast<std::size_t>(size));
   return true;
@@ -90,7 +111,7 @@ std::optional<RawResponse> RawClient::Read(bool after_head_request) {
 bool RawClient::AtEnd() {
   if (!input_.empty()) return false;
   char byte;
-  return recv(fd_, &byte, 1, 0) == 0;
+  return Get(&byte, 1) == 0;
 }
 
 std::optional<RawResponse> RawClient::Exchange(std::string_view bytes) {

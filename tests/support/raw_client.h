@@ -1,6 +1,9 @@
 // An HTTP client that sends exactly the bytes it is given and reads answers strictly.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +25,7 @@ struct RawResponse {
 class RawClient {
  public:
   explicit RawClient(int port, const std::string& host = "127.0.0.1");
-  ~RawClient();
+  virtual ~RawClient();
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
 
@@ -30,7 +33,7 @@ class RawClient {
   // False if the peer does not take it.
   bool Send(std::string_view bytes);
   // Says that nothing more will be sent.
-  void EndSending();
+  virtual void EndSending();
   // The next answer; its body is as long as `Content-Length` says, or empty after HEAD. Nothing if the connection ends
   // before it is complete, or it is not HTTP.
   std::optional<RawResponse> Read(bool after_head_request = false);
@@ -38,6 +41,20 @@ class RawClient {
   bool AtEnd();
   // Sends and reads one answer.
   std::optional<RawResponse> Exchange(std::string_view bytes);
+  // The next `size` bytes; fewer if the connection ends before.
+  std::string ReadBytes(std::size_t size);
+  int fd() const { return fd_; }
+
+ protected:
+  struct Connected {
+    int fd;
+  };
+  // Takes a connection over.
+  explicit RawClient(Connected connection);
+
+  // One send and one receive, with their results: bytes, 0 at the end, -1 at an error and after ten seconds.
+  virtual ssize_t Put(const char* data, std::size_t size);
+  virtual ssize_t Get(char* to, std::size_t size);
 
  private:
   // Receives more into input_; false at the end, at an error and after ten seconds.

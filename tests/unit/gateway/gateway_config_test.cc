@@ -7,11 +7,13 @@
 #include "gtest/gtest.h"
 #include "service/config.h"
 #include "service/process.h"
+#include "support/certificate.h"
 
 namespace livekit::token::gateway {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
@@ -43,6 +45,7 @@ extended_response: true
 limits: { body_bytes: 1024, header_timeout: 2s, request_timeout: 500ms, connections: 10 }
 log_level: debug
 drain: { delay: 0s, timeout: 5s }
+trusted_proxies: [10.0.0.0/8, 192.0.2.1, "fd00::/8", "::1"]
 )")),
               IsEmpty());
 }
@@ -64,6 +67,49 @@ drain: { timeout: 2h }
                   "cors.credentials", "token_paths[0]", "token_paths[1]", "token_paths[3]", "token_paths[4]",
                   "token_paths[5]", "limits.body_bytes", "limits.header_bytes", "limits.connections",
                   "limits.token_bytes", "limits.header_timeout", "limits.idle_timeout", "log_level", "drain.timeout"));
+}
+
+TEST(CheckGatewayConfig, RefusesProxiesThatAreNoNetworksOrEverybody) {
+  const auto config = FromYaml(R"(
+trusted_proxies: [10.0.0.0/8, proxy.internal, 10.0.0.1/8, 0.0.0.0/0, "::/0", 10.0.0.0/8, 10.0.0.0/33, ""]
+)");
+  EXPECT_THAT(Paths(config),
+              ElementsAre("trusted_proxies[1]", "trusted_proxies[2]", "trusted_proxies[3]", "trusted_proxies[4]",
+                          "trusted_proxies[5]", "trusted_proxies[6]", "trusted_proxies[7]"));
+  const std::string text = FormatProblems("f", CheckGatewayConfig(config, {}, false));
+  EXPECT_THAT(text, HasSubstr("trusted_proxies[1]: is not a network; write a single address or one with"));
+  EXPECT_THAT(text, HasSubstr("trusted_proxies[2]: has an address with bits after its prefix; write"));
+  EXPECT_THAT(text, HasSubstr("trusted_proxies[3]: would trust everybody"));
+  EXPECT_THAT(text, HasSubstr("trusted_proxies[5]: occurs twice"));
+}
+
+TEST(CheckGatewayConfig, ReadsTheFilesOfTls) {
+  const livekit::token::testing::TempFolder folder;
+  const auto files = WriteCertificate(folder, "good");
+  const auto other = WriteCertificate(folder, "other");
+  config::v1::GatewayConfig config;
+  auto& tls = *config.mutable_listen()->mutable_tls();
+  tls.set_cert_file(files.cert_file);
+  tls.set_key_file(files.key_file);
+  for (const GatewayOptions& options : {GatewayOptions{}, {true, false}}) {
+    EXPECT_THAT(Paths(config, options), IsEmpty());
+    EXPECT_THAT(Paths(config, options, /*standalone=*/true), IsEmpty());
+  }
+  tls.set_key_file(other.key_file);
+  EXPECT_THAT(Paths(config), ElementsAre("listen.tls.key_file"));
+  EXPECT_THAT(Paths(config, {}, /*standalone=*/true), ElementsAre("listen.tls.key_file"));
+  EXPECT_THAT(FormatProblems("f", CheckGatewayConfig(config, {}, false)),
+              HasSubstr("f: listen.tls.key_file: " + other.key_file + ": holds a key that is not the one of"));
+  tls.set_cert_file(folder.path() + "/missing");
+  EXPECT_THAT(Paths(config), ElementsAre("listen.tls.cert_file"));
+  tls.set_key_file(folder.path() + "/missing");
+  EXPECT_THAT(Paths(config), ElementsAre("listen.tls.cert_file", "listen.tls.key_file"));
+}
+
+TEST(CheckGatewayConfig, NeedsBothFilesOfTls) {
+  EXPECT_THAT(Paths(FromYaml("listen: { tls: { cert_file: c } }")), ElementsAre("listen.tls.key_file"));
+  EXPECT_THAT(Paths(FromYaml("listen: { tls: { key_file: k } }")), ElementsAre("listen.tls.cert_file"));
+  EXPECT_THAT(Paths(FromYaml("listen: { tls: {} }")), ElementsAre("listen.tls.cert_file", "listen.tls.key_file"));
 }
 
 TEST(CheckGatewayConfig, RefusesDurationsBeyondArithmetic) {
@@ -110,6 +156,12 @@ TEST(WithDefaults, FillsInTheContractsValues) {
   EXPECT_EQ(config.limits().request_timeout().seconds(), 10);
   EXPECT_EQ(config.limits().idle_timeout().seconds(), 60);
   EXPECT_EQ(WithDefaults(config, {}).SerializeAsString(), config.SerializeAsString());
+}
+
+TEST(WithDefaults, NeitherEncryptsNorTrustsAnyone) {
+  const auto config = WithDefaults({}, {});
+  EXPECT_FALSE(config.listen().has_tls());
+  EXPECT_THAT(config.trusted_proxies(), IsEmpty());
 }
 
 TEST(WithDefaults, ListensOnLoopbackInDevelopment) {

@@ -103,6 +103,18 @@ TEST_F(GatewayTest, AppliesTheConfiguredLimits) {
   EXPECT_EQ(elsewhere->status, 404);
 }
 
+TEST_F(GatewayTest, BelievesTheConfiguredProxiesOnly) {
+  for (const bool trusted : {false, true}) {
+    auto config = Config();
+    config.add_trusted_proxies(trusted ? "127.0.0.0/8" : "10.0.0.0/8");
+    FakeBackend backend;
+    auto gateway = Start(backend, config);
+    ASSERT_NE(gateway, nullptr);
+    ASSERT_TRUE(RawClient(gateway->port()).Exchange(PostRequest("/getToken", "{}", "X-Forwarded-For: 192.0.2.1\r\n")));
+    EXPECT_EQ(backend.items.at(0).client_address(), trusted ? "192.0.2.1" : "127.0.0.1");
+  }
+}
+
 TEST_F(GatewayTest, FailsToStartOnATakenPortAndOnABadConfiguration) {
   FakeBackend backend;
   auto first = Start(backend);
@@ -112,6 +124,12 @@ TEST_F(GatewayTest, FailsToStartOnATakenPortAndOnABadConfiguration) {
   EXPECT_FALSE(Gateway::Start(config, {}, backend, metrics).ok());
   config = Config();
   config.add_relay_headers("x-caller-authorization");
+  EXPECT_FALSE(Gateway::Start(config, {}, backend, metrics).ok());
+  config = Config();
+  config.mutable_listen()->mutable_tls()->set_cert_file("c");
+  EXPECT_FALSE(Gateway::Start(config, {}, backend, metrics).ok());
+  config = Config();
+  config.add_trusted_proxies("0.0.0.0/0");
   EXPECT_FALSE(Gateway::Start(config, {}, backend, metrics).ok());
   config = Config();
   config.mutable_listen()->set_http("0.0.0.0:0");

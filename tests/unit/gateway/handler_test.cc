@@ -356,6 +356,36 @@ TEST_F(TokenHandlerTest, LogsOneLineWithoutHeadersAndBodies) {
   EXPECT_THAT(log, Not(HasSubstr("aaa.bbb.ccc")));
 }
 
+TEST_F(TokenHandlerTest, TellsTheClientsAddressBehindATrustedProxyToServerAndLog) {
+  options.trusted_proxies = {*Network::Parse("203.0.113.0/24")};
+  ::testing::internal::CaptureStderr();
+  Ask(Post("{}", {{"X-Forwarded-For", "192.0.2.66, 198.51.100.4:5000"}}));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(backend.items.back().client_address(), "198.51.100.4");
+  EXPECT_THAT(log, HasSubstr("\"peer\":\"198.51.100.4\""));
+  EXPECT_THAT(log, Not(HasSubstr("203.0.113.7")));
+  EXPECT_THAT(log, Not(HasSubstr("192.0.2.66")));
+}
+
+TEST_F(TokenHandlerTest, TellsThePeersAddressWhateverAnyoneElseForwards) {
+  options.trusted_proxies = {*Network::Parse("203.0.113.8")};
+  ::testing::internal::CaptureStderr();
+  Ask(Post("{}", {{"X-Forwarded-For", "198.51.100.4"}}));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(backend.items.back().client_address(), "203.0.113.7");
+  EXPECT_THAT(log, HasSubstr("\"peer\":\"203.0.113.7\""));
+  EXPECT_THAT(log, Not(HasSubstr("198.51.100.4")));
+}
+
+TEST_F(TokenHandlerTest, LogsTheProxyOfARequestThatTheServerRefuses) {
+  options.trusted_proxies = {*Network::Parse("203.0.113.7")};
+  ::testing::internal::CaptureStderr();
+  handler().Refuse(Post("", {{"X-Forwarded-For", "198.51.100.4"}}), v1::HEADERS_TOO_LARGE);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("\"peer\":\"203.0.113.7\""));
+  EXPECT_THAT(log, Not(HasSubstr("198.51.100.4")));
+}
+
 TEST_F(TokenHandlerTest, CountsRequestsByKnownMethodsAndRoutes) {
   Ask(Post("{}"));
   auto request = Post("{}");
@@ -416,6 +446,18 @@ TEST_F(DevHandlerTest, AnswersOnlyLoopbackPeers) {
   EXPECT_EQ(StatusFor("localhost", "192.168.1.5"), 403);
   EXPECT_EQ(StatusFor("localhost", "8.8.8.8"), 403);
   EXPECT_EQ(StatusFor("localhost", ""), 403);
+}
+
+TEST_F(DevHandlerTest, JudgesTheSocketsPeerWhateverATrustedProxyForwards) {
+  options.trusted_proxies = {*Network::Parse("127.0.0.1"), *Network::Parse("8.8.8.8")};
+  const auto status_for = [this](const std::string& peer, const std::string& client) {
+    auto request = Post("{}", {{"Host", "localhost"}, {"X-Forwarded-For", client}});
+    request.peer_address = peer;
+    return Ask(request).status;
+  };
+  EXPECT_EQ(status_for("8.8.8.8", "127.0.0.1"), 403);
+  EXPECT_EQ(status_for("8.8.8.8", "::1"), 403);
+  EXPECT_EQ(status_for("127.0.0.1", "8.8.4.4"), 201);
 }
 
 TEST_F(DevHandlerTest, AnswersPrivatePeersWithThePrivateNetworkOnly) {
