@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "base/address.h"
-#include "gateway/grpc_backend.h"
+#include "gateway/grpc_channel.h"
 #include "gateway/handler.h"
 #include "google/protobuf/duration.pb.h"
 #include "http/server.h"
