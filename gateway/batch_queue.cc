@@ -89,14 +89,16 @@ void BatchQueue::Board(Call& call, Time now) {
 std::vector<BatchQueue::Pending> BatchQueue::Finish(Call& call, Outcome outcome) {
   calls_.erase(call.place);
   if (outcome == Outcome::kAnswered) spare_calls_ = std::min(kMaxSpareCalls, spare_calls_ + kSpareCallsEarned);
-  const bool again = outcome == Outcome::kLost && spare_calls_ >= 1;
+  const auto may_repeat = [](const Entry& entry) { return entry.done && !entry.repeated; };
+  const bool again = outcome == Outcome::kLost && spare_calls_ >= 1 &&
+                     std::any_of(call.entries.begin(), call.entries.end(), may_repeat);
   if (again) spare_calls_ -= 1;
   std::vector<Pending> pending;
   const auto first_waiting = waiting_.begin();
   int index = 0;
   for (auto it = call.entries.begin(); it != call.entries.end(); ++index) {
     Entry& entry = *it++;
-    if (again && entry.done && !entry.repeated) {
+    if (again && may_repeat(entry)) {
       entry.item = std::move(*call.request.mutable_items(index));
       entry.waiting = true;
       entry.repeated = true;

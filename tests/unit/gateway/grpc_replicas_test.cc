@@ -15,8 +15,6 @@ namespace {
 
 class GrpcReplicasTest : public GrpcBackendTest {
  protected:
-  ~GrpcReplicasTest() override { backend.reset(); }
-
   std::string Target() const { return "ipv4:" + server.address + "," + other.address; }
   void StartBoth() {
     server.Start();
@@ -56,34 +54,24 @@ TEST_F(GrpcReplicasTest, GoesOnWithTheOtherWhenOneStops) {
 }
 
 TEST_F(GrpcReplicasTest, AsksTheOtherWhenOneDiesInTheMiddleOfACall) {
-  server.Start();
-  service.behave = FakeService::Hang;
-  other.Start();
-  other.service.behave = FakeService::Hang;
-  Connect(Target());
-  std::vector<std::future<Backend::Result>> futures;
-  // Bodies of more than the 256 KiB that gRPC by itself keeps for another attempt.
-  for (int i = 0; i < 2; ++i) {
-    auto item = Item("p" + std::to_string(i));
-    item.mutable_request()->set_participant_metadata(std::string(400 << 10, 'm'));
-    futures.push_back(Issue(std::move(item)));
+  // Whoever is asked first holds the call.
+  std::atomic<bool> held{false};
+  for (FakeServer* each : {&server, &other}) {
+    each->service.behave = [&](grpc::ServerContext* context, const auto& request, auto* response) {
+      return held.exchange(true) ? FakeService::Issue(context, request, response)
+                                 : FakeService::Hang(context, request, response);
+    };
   }
-  FakeServer* dies = nullptr;
+  StartBoth();
+  auto item = Item("bob");
+  // More than the 256 KiB that gRPC by itself keeps for another attempt.
+  item.mutable_request()->set_participant_metadata(std::string(600 << 10, 'm'));
+  auto future = Issue(std::move(item));
   const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (dies == nullptr && std::chrono::steady_clock::now() < end) {
-    if (service.calls() > 0) dies = &server;
-    if (other.service.calls() > 0) dies = &other;
-  }
-  ASSERT_NE(dies, nullptr);
-  FakeServer& stays = dies == &server ? other : server;
-  {
-    std::lock_guard<std::mutex> lock(stays.service.mutex);
-    stays.service.behave = FakeService::Issue;
-  }
-  dies->Stop();
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(Get(std::move(futures[i])).token().participant_token(), "token of p" + std::to_string(i));
-  }
+  while (!held && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  (service.calls() > 0 ? server : other).Stop();
+  EXPECT_EQ(Get(std::move(future)).token().participant_token(), "token of bob");
+  EXPECT_EQ(service.calls() + other.service.calls(), 2u);
 }
 
 // Begins every answer and never ends it.
@@ -112,15 +100,19 @@ class BeginsService : public v1::TokenService::CallbackService {
 TEST_F(GrpcReplicasTest, AsksAgainWhenAnAnswerBreaksOff) {
   BeginsService begins;
   server.Start("127.0.0.1:0", /*health=*/true, &begins);
-  Connect(server.address);
-  auto future = Issue(Item());
-  ASSERT_EQ(begins.begun.get_future().wait_for(kPatience), std::future_status::ready);
-  const std::string address = server.address;
+  other.Start();
+  Connect(Target());
+  auto begun = begins.begun.get_future();
+  std::future<Backend::Result> future;
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (begun.wait_for(seconds(0)) != std::future_status::ready && std::chrono::steady_clock::now() < end) {
+    // Answered by the other, or begun here.
+    if (!future.valid() || future.wait_for(seconds(0)) == std::future_status::ready) future = Issue(Item("bob"));
+  }
+  const std::size_t before = other.service.calls();
   server.Stop();
-  FakeServer next;
-  next.Start(address);
-  EXPECT_TRUE(Get(std::move(future)).has_token());
-  backend.reset();
+  EXPECT_EQ(Get(std::move(future)).token().participant_token(), "token of bob");
+  EXPECT_EQ(other.service.calls(), before + 1);
 }
 
 }  // namespace
