@@ -70,7 +70,7 @@ std::shared_ptr<BatchQueue::Call> BatchQueue::Take(Time now) {
     Board(*call, now);
   }
   call->started = now;
-  calls_.push_back(call.get());
+  calls_.push_back(call);
   call->place = std::prev(calls_.end());
   return call;
 }
@@ -87,7 +87,6 @@ void BatchQueue::Board(Call& call, Time now) {
 }
 
 std::vector<BatchQueue::Pending> BatchQueue::Finish(Call& call, Outcome outcome) {
-  calls_.erase(call.place);
   if (outcome == Outcome::kAnswered) spare_calls_ = std::min(kMaxSpareCalls, spare_calls_ + kSpareCallsEarned);
   const auto may_repeat = [](const Entry& entry) { return entry.done && !entry.repeated; };
   const bool again = outcome == Outcome::kLost && spare_calls_ >= 1 &&
@@ -110,6 +109,7 @@ std::vector<BatchQueue::Pending> BatchQueue::Finish(Call& call, Outcome outcome)
     Leave(entry);
   }
   call.entries.clear();
+  calls_.erase(call.place);
   return pending;
 }
 
@@ -147,7 +147,7 @@ BatchQueue::Time BatchQueue::NextEvent() const {
 
 const BatchQueue::Call* BatchQueue::Holder() const {
   if (calls_.size() < options_.calls) return nullptr;
-  return *std::prev(calls_.end(), static_cast<std::ptrdiff_t>(options_.calls));
+  return std::prev(calls_.end(), static_cast<std::ptrdiff_t>(options_.calls))->get();
 }
 
 Backend::Done BatchQueue::Settle(Entry& entry) {

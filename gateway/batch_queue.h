@@ -56,7 +56,7 @@ class BatchQueue {
     Time deadline;  // the latest of the items'
     Time started;
     std::list<Entry> entries;
-    std::list<const Call*>::iterator place;
+    std::list<std::shared_ptr<Call>>::iterator place;
   };
 
   // An item of a call that is to get its answer.
@@ -105,7 +105,7 @@ class BatchQueue {
   std::size_t waiting_bytes_ = 0;
   std::size_t items_ = 0;  // waiting and in flight
   std::size_t bytes_ = 0;
-  std::list<const Call*> calls_;  // in flight, oldest first
+  std::list<std::shared_ptr<Call>> calls_;  // in flight, oldest first
   std::multimap<Time, Entry*> timers_;
   double spare_calls_;  // how many lost calls may be repeated
 };
