@@ -24,10 +24,10 @@ struct BatchOptions {
   // What one call holds; the server refuses more.
   std::size_t max_call_items = 1000;
   std::size_t max_call_bytes = 1 << 20;
-  // Items wait for others while so many calls are in flight ...
-  std::size_t calls = 2;
-  // ... of which none has taken longer than this: a server that is slow or gone holds up nobody else.
-  std::chrono::milliseconds patience{5};
+  // Items wait for others while so many calls are in flight. More than one cost more CPU than they gain in time.
+  std::size_t calls = 1;
+  // Calls that take longer do not count: a server that is slow, far or gone holds up nobody for more than this.
+  std::chrono::milliseconds patience{2};
 };
 
 // The items that wait and those in flight. It has neither threads nor a clock: time is an argument.

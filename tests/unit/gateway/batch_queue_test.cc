@@ -21,6 +21,11 @@ using std::chrono::seconds;
 
 class BatchQueueTest : public ::testing::Test {
  protected:
+  BatchQueueTest() {
+    options.calls = 2;
+    options.patience = milliseconds(5);
+  }
+
   // Puts an item in; it is known by its name from then on.
   absl::Status Add(const std::string& name, milliseconds timeout = seconds(10), std::size_t bytes = 0) {
     Backend::Item item;
