@@ -123,6 +123,7 @@ class Replica {
     program_->Signal(signal);
     return program_->Wait();
   }
+  void Signal(int signal) const { program_->Signal(signal); }
   // Until the gateway has found it.
   void AwaitCalls() const {
     const auto end = steady_clock::now() + kPatience;
@@ -173,6 +174,18 @@ TEST_F(ReplicasTest, NoRequestFailsWhileOneIsUp) {
   }
   EXPECT_THAT(load.failures(), ::testing::IsEmpty());
   RecordProperty("answers", load.answers());
+  RecordProperty("slowest_ms", static_cast<int>(load.slowest_ms()));
+}
+
+TEST_F(ReplicasTest, NoRequestFailsWhenOneFallsSilent) {
+  Load load(http_port);
+  for (Replica& replica : replicas) replica.AwaitCalls();
+  // Its connection stands and nobody answers on it. Sooner or later every client waits there, until the gateway asks
+  // the other server.
+  replicas[0].Signal(SIGSTOP);
+  load.AwaitAnswers(20 * kAnswers);
+  replicas[0].Signal(SIGCONT);
+  EXPECT_THAT(load.failures(), ::testing::IsEmpty());
   RecordProperty("slowest_ms", static_cast<int>(load.slowest_ms()));
 }
 
