@@ -134,10 +134,11 @@ void Batcher::Finish(Call& call, absl::StatusCode code) {
   }
   // First, so that the server has work while the answers go out.
   Send(std::move(next), now);
-  const Backend::Result refusal =
-      complete ? Backend::Result() : ErrorResult(RefusalOf(ok ? absl::StatusCode::kInternal : code));
-  for (auto& [index, done] : pending) {
-    Answer(done, complete ? std::move(*call.response.mutable_results(index)) : refusal);
+  if (complete) {
+    for (auto& [index, done] : pending) Answer(done, std::move(*call.response.mutable_results(index)));
+  } else {
+    const Backend::Result refusal = ErrorResult(RefusalOf(ok ? absl::StatusCode::kInternal : code));
+    for (auto& [index, done] : pending) Answer(done, refusal);
   }
   std::lock_guard<std::mutex> lock(mutex_);
   if (--calls_ == 0) call_over_.notify_all();
