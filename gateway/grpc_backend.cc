@@ -10,7 +10,6 @@
 #include <thread>
 #include <unordered_set>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"

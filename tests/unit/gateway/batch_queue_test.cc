@@ -2,6 +2,8 @@
 
 #include "gateway/batch_queue.h"
 
+#include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

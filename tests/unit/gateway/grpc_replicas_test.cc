@@ -1,11 +1,11 @@
 // The gRPC backend with servers that come and go.
 
 #include <atomic>
+#include <chrono>
 #include <future>
-#include <memory>
 #include <string>
+#include <thread>
 #include <utility>
-#include <vector>
 
 #include "grpc_fixture.h"
 #include "gtest/gtest.h"
