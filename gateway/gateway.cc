@@ -11,7 +11,7 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "gateway/client_address.h"
-#include "gateway/grpc_backend.h"
+#include "gateway/grpc_channel.h"
 #include "gateway/handler.h"
 #include "google/protobuf/duration.pb.h"
 #include "http/server.h"

@@ -4,24 +4,21 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <thread>
 #include <unordered_set>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "base/address.h"
 #include "base/status.h"
-#include "base/text.h"
+#include "gateway/batcher.h"
+#include "gateway/grpc_channel.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "service/config.h"
 #include "service/log.h"
@@ -30,137 +27,8 @@ namespace livekit::token::gateway {
 namespace {
 
 constexpr std::size_t kMaxCallerToken = 4096;
-constexpr std::chrono::milliseconds kRetryDelay{1000};
 // How often a backend that could not connect yet looks whether it is to stop.
 constexpr std::chrono::milliseconds kLookAgain{100};
-constexpr std::chrono::milliseconds kMaxTimeout{std::chrono::hours(1)};
-
-// What a batch may hold, both ways.
-constexpr int kMaxSendBytes = 2 << 20;
-constexpr int kMaxReceiveBytes = 16 << 20;
-
-// CANCELLED is retried too: a server that stops ends some calls with it.
-constexpr char kServiceConfig[] = R"({
-  "loadBalancingConfig": [{"round_robin": {}}],
-  "healthCheckConfig": {"serviceName": ""},
-  "methodConfig": [{
-    "name": [{"service": "livekit.token.v1.TokenService"}],
-    "retryPolicy": {
-      "maxAttempts": 4,
-      "initialBackoff": "0.02s",
-      "maxBackoff": "0.2s",
-      "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
-    }
-  }],
-  "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
-})";
-
-grpc::ChannelArguments MakeChannelArguments() {
-  grpc::ChannelArguments args;
-  args.SetServiceConfigJSON(kServiceConfig);
-  // A DNS TXT record must not replace the service config.
-  args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  // End users' credentials do not go through a proxy that happens to stand in the environment.
-  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 2000);
-  args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
-  // The least time between attempts to connect is also the time that one attempt may take.
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
-  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
-  args.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 5000);
-  args.SetInt(GRPC_ARG_DNS_ENABLE_SRV_QUERIES, 0);
-  // Two backends of one process share no connection and no backoff.
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  args.SetMaxSendMessageSize(kMaxSendBytes);
-  args.SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  return args;
-}
-
-Backend::Result ErrorResult(const absl::Status& status) {
-  Backend::Result result;
-  *result.mutable_error() = ToError(status);
-  return result;
-}
-
-// The refusal of every item of a call that failed as a whole.
-absl::Status RefusalOf(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::CANCELLED:
-    // Limits between gateway and server, such as a rate or memory; the end user did not exceed one.
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      return WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryDelay);
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Refuse(v1::DEADLINE_EXCEEDED);
-    case grpc::StatusCode::UNAUTHENTICATED:
-      return Refuse(v1::CALLER_AUTHENTICATION_FAILED);
-    case grpc::StatusCode::PERMISSION_DENIED:
-      return Refuse(v1::METHOD_NOT_PERMITTED);
-    default:
-      return Refuse(v1::INTERNAL);
-  }
-}
-
-std::chrono::milliseconds TimeoutOf(const Backend::Item& item, std::chrono::milliseconds default_timeout) {
-  const auto& timeout = item.timeout();
-  const std::int64_t seconds = std::clamp<std::int64_t>(timeout.seconds(), 0, 3600);
-  const std::chrono::milliseconds value{seconds * 1000 + timeout.nanos() / 1'000'000};
-  return value.count() > 0 ? std::min(value, kMaxTimeout) : default_timeout;
-}
-
-// A call and the items in it. One item each so far; whoever collects several fills `dones` in their order.
-struct Call {
-  grpc::ClientContext context;
-  v1::BatchIssueParticipantTokensRequest request;
-  v1::BatchIssueParticipantTokensResponse response;
-  std::vector<Backend::Done> dones;
-  std::chrono::milliseconds timeout{0};
-};
-
-// The calls in flight. Shared with their callbacks, so that the last one may still unlock it when the backend is gone.
-class InFlight {
- public:
-  // False once the backend is going.
-  bool Add(const std::shared_ptr<Call>& call) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return false;
-    calls_.insert(call);
-    ++count_;
-    return true;
-  }
-  // The call has its answer.
-  void Forget(const std::shared_ptr<Call>& call) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    calls_.erase(call);
-  }
-  // Everything about a call is done.
-  void Release() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (--count_ == 0) idle_.notify_all();
-  }
-  void CancelAndWait() {
-    std::vector<std::shared_ptr<Call>> calls;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      closed_ = true;
-      calls.assign(calls_.begin(), calls_.end());
-    }
-    // Without the lock, since gRPC may run callbacks of cancelled calls right here.
-    for (const auto& call : calls) call->context.TryCancel();
-    std::unique_lock<std::mutex> lock(mutex_);
-    idle_.wait(lock, [&] { return count_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  std::unordered_set<std::shared_ptr<Call>> calls_;
-  int count_ = 0;
-  bool closed_ = false;
-};
 
 void LogFailure(const grpc::Status& status) {
   // At most a line a second: when the server is gone every request ends here.
@@ -177,57 +45,98 @@ void LogFailure(const grpc::Status& status) {
       {{"code", std::string_view(code)}, {"detail", std::string_view(detail)}});
 }
 
-// Gives each item its result.
-void Distribute(const grpc::Status& status, Call& call) {
-  const bool complete = status.ok() && call.response.results_size() == static_cast<int>(call.dones.size());
-  if (!status.ok()) {
-    LogFailure(status);
-  } else if (!complete) {
-    Log(LogLevel::kError, "token_server_answer_invalid");
+// The calls in flight, so that they can be ended.
+class Contexts {
+ public:
+  using Context = std::shared_ptr<grpc::ClientContext>;
+
+  // False once they have been cancelled.
+  bool Add(const Context& context) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!closed_) contexts_.insert(context);
+    return !closed_;
   }
-  for (std::size_t i = 0; i < call.dones.size(); ++i) {
-    Backend::Result result = complete
-                                 ? std::move(*call.response.mutable_results(static_cast<int>(i)))
-                                 : ErrorResult(status.ok() ? Refuse(v1::INTERNAL) : RefusalOf(status.error_code()));
-    try {
-      call.dones[i](std::move(result));
-    } catch (...) {
-      // One item's owner must not keep the others from their answers, nor unwind into gRPC.
-      Log(LogLevel::kError, "answer_not_taken");
+  void Remove(const Context& context) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    contexts_.erase(context);
+  }
+  void CancelAll() {
+    std::unordered_set<Context> contexts;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      closed_ = true;
+      contexts.swap(contexts_);
     }
-  }
-}
-
-}  // namespace
-
-struct GrpcBackend::Impl {
-  explicit Impl(GrpcBackendOptions o)
-      : options(std::move(o)),
-        channel(grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(), MakeChannelArguments())),
-        stub(v1::TokenService::NewStub(channel)),
-        in_flight(std::make_shared<InFlight>()),
-        connector([this] { ConnectOnce(); }) {}
-
-  ~Impl() {
-    stopping = true;
-    connector.join();
-    in_flight->CancelAndWait();
+    // Without the lock, since gRPC may run callbacks of cancelled calls right here.
+    for (const auto& context : contexts) context->TryCancel();
   }
 
+ private:
+  std::mutex mutex_;
+  std::unordered_set<Context> contexts_;
+  bool closed_ = false;
+};
+
+// Batches as calls on one channel.
+class GrpcTransport : public BatchTransport {
+ public:
+  GrpcTransport(const std::string& target, Secret caller_token)
+      : caller_token_(std::move(caller_token)),
+        channel_(MakeChannel(target)),
+        stub_(v1::TokenService::NewStub(channel_)),
+        connector_([this] { Connect(); }) {}
+  ~GrpcTransport() override {
+    stopping_ = true;
+    connector_.join();
+  }
+
+  void Send(BatchQueue::Call& call, BatchQueue::Time now, Answered answered) override {
+    auto context = std::make_shared<grpc::ClientContext>();
+    if (!caller_token_.empty()) {
+      std::string value = "Bearer ";
+      value.append(caller_token_.Reveal());
+      context->AddMetadata("x-caller-authorization", value);
+      Wipe(value);
+    }
+    // By the monotonic clock: a step of the wall clock must not end or prolong calls.
+    const std::int64_t left = std::chrono::nanoseconds(call.deadline - now).count();
+    context->set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN)));
+    if (!contexts_.Add(context)) return answered(absl::StatusCode::kUnavailable);
+    grpc::ClientContext* started = context.get();
+    stub_->async()->BatchIssueParticipantTokens(
+        started, &call.request, &call.response,
+        [this, context = std::move(context), answered = std::move(answered)](const grpc::Status& status) mutable {
+          if (status.ok()) {
+            was_ready_ = true;
+          } else {
+            LogFailure(status);
+          }
+          contexts_.Remove(context);
+          // The context holds the channel, whose last owner must be the backend and not this thread of gRPC.
+          context.reset();
+          answered(static_cast<absl::StatusCode>(status.error_code()));
+        });
+  }
+
+  void CancelAll() override { contexts_.CancelAll(); }
+
+  bool was_ready() const { return was_ready_; }
+
+ private:
   // Makes the channel connect before there are calls, which a probe waits for. gRPC gets nothing done on a channel
   // unless some thread waits for it; with the first call it has threads of its own, and this one has ended by then or
   // ends soon.
-  void ConnectOnce() {
+  void Connect() {
     grpc::CompletionQueue queue;
     void* tag = nullptr;
     bool ok = false;
-    while (!stopping && !was_ready) {
-      const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+    while (!stopping_ && !was_ready_) {
+      const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
       if (state == GRPC_CHANNEL_READY) {
-        was_ready = true;
+        was_ready_ = true;
         break;
       }
-      channel->NotifyOnStateChange(state, std::chrono::system_clock::now() + kLookAgain, &queue, nullptr);
+      channel_->NotifyOnStateChange(state, std::chrono::system_clock::now() + kLookAgain, &queue, nullptr);
       queue.Next(&tag, &ok);
     }
     queue.Shutdown();
@@ -235,57 +144,24 @@ struct GrpcBackend::Impl {
     }
   }
 
-  // The place for collecting: everything below works for calls of any number of items.
-  void Send(std::shared_ptr<Call> call) {
-    if (!options.caller_token.empty()) {
-      std::string value = "Bearer ";
-      value.append(options.caller_token.Reveal());
-      call->context.AddMetadata("x-caller-authorization", value);
-      Wipe(value);
-    }
-    // By the monotonic clock: a step of the wall clock must not end or prolong calls.
-    call->context.set_deadline(
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(call->timeout.count(), GPR_TIMESPAN)));
-    if (!in_flight->Add(call)) {
-      Distribute(grpc::Status(grpc::StatusCode::UNAVAILABLE, "stopping"), *call);
-      return;
-    }
-    Call& started = *call;
-    auto finish = [this, calls = in_flight, call = std::move(call)](const grpc::Status& status) mutable {
-      if (status.ok()) was_ready = true;
-      calls->Forget(call);
-      Distribute(status, *call);
-      // The context holds the channel, whose last owner must be the backend and not this thread of gRPC.
-      call.reset();
-      calls->Release();
-    };
-    stub->async()->BatchIssueParticipantTokens(&started.context, &started.request, &started.response,
-                                               std::move(finish));
-  }
-
-  const GrpcBackendOptions options;
-  const std::shared_ptr<grpc::Channel> channel;
-  const std::unique_ptr<v1::TokenService::Stub> stub;
-  const std::shared_ptr<InFlight> in_flight;
-  std::atomic<bool> was_ready{false};
-  std::atomic<bool> stopping{false};
-  std::thread connector;  // last, since it uses the others
+  const Secret caller_token_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::TokenService::Stub> stub_;
+  Contexts contexts_;
+  std::atomic<bool> was_ready_{false};
+  std::atomic<bool> stopping_{false};
+  std::thread connector_;  // last, since it uses the others
 };
 
-std::string_view CheckTarget(std::string_view target) {
-  constexpr std::string_view kForms = "is not host:port, dns:///name:port or unix:/path";
-  constexpr std::string_view kUnix = "unix:";
-  constexpr std::string_view kDns = "dns:///";
-  if (target.substr(0, kUnix.size()) == kUnix) {
-    const std::string_view path = target.substr(kUnix.size());
-    if (path.empty() || path.front() != '/') return kForms;
-    // sockaddr_un has 108 bytes, the final NUL included.
-    return path.size() < 108 ? "" : "has a path of more than 107 bytes";
-  }
-  if (target.substr(0, kDns.size()) == kDns) target.remove_prefix(kDns.size());
-  const auto address = ParseHostPort(target);
-  return address.ok() && !address->host.empty() && address->port > 0 ? "" : kForms;
-}
+}  // namespace
+
+struct GrpcBackend::Impl {
+  explicit Impl(GrpcBackendOptions options)
+      : transport(options.target, std::move(options.caller_token)), batcher(options.batch, transport) {}
+
+  GrpcTransport transport;
+  Batcher batcher;  // destroyed first
+};
 
 absl::StatusOr<Secret> ReadCallerToken(const std::string& path) {
   auto text = ReadFile(path, kMaxCallerToken + 64);
@@ -319,14 +195,8 @@ GrpcBackend::GrpcBackend(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 GrpcBackend::~GrpcBackend() = default;
 
-void GrpcBackend::Issue(Item item, Done done) {
-  auto call = std::make_shared<Call>();
-  call->timeout = TimeoutOf(item, impl_->options.default_timeout);
-  *call->request.add_items() = std::move(item);
-  call->dones.push_back(std::move(done));
-  impl_->Send(std::move(call));
-}
+void GrpcBackend::Issue(Item item, Done done) { impl_->batcher.Issue(std::move(item), std::move(done)); }
 
-bool GrpcBackend::Ready() const { return impl_->was_ready; }
+bool GrpcBackend::Ready() const { return impl_->transport.was_ready(); }
 
 }  // namespace livekit::token::gateway

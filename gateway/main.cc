@@ -26,8 +26,9 @@ ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it n
 ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
 ABSL_FLAG(std::string, admin_listen, "",
           "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
-ABSL_FLAG(std::string, server_address, "",
-          "The token server: host:port, dns:///name:port or unix:/path; default localhost:50051");
+ABSL_FLAG(
+    std::string, server_address, "",
+    "The token servers: host:port, dns:///name:port, unix:/path or ipv4:address:port,...; default localhost:50051");
 ABSL_FLAG(std::string, cors_origin, "",
           "Web origins that may call, separated by commas; also LIVEKIT_TOKEN_CORS_ORIGIN in the environment");
 ABSL_FLAG(std::string, caller_token_file, "", "File with this gateway's own API key for the token server");
@@ -57,6 +58,7 @@ ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, 
 int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options) {
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
+  backend_options.batch.max_items = static_cast<std::size_t>(config.limits().pending_requests());
   if (const std::string& path = config.server().caller_token_file(); !path.empty()) {
     auto token = ReadCallerToken(path);
     if (!token.ok()) return FailStart(token.status());

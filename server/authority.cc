@@ -236,8 +236,8 @@ void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
   });
 }
 
-absl::StatusOr<v1::MintAccessTokenResponse> TokenAuthority::Mint(const ServiceRules& service,
-                                                                 const v1::MintAccessTokenRequest& request) const {
+absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
+                                  v1::Grants& grants, v1::MintAccessTokenResponse& response) const {
   const MintCeiling& ceiling = *service.mint;
   LKT_ASSIGN_OR_RETURN(const Project* project, FindProject(service, request.project()));
   SignOptions options;
@@ -245,29 +245,33 @@ absl::StatusOr<v1::MintAccessTokenResponse> TokenAuthority::Mint(const ServiceRu
   options.allow_sensitive_credentials = ceiling.sensitive_room_config;
   options.sfu_version = project->sfu_version;
   if (const absl::Status valid = CheckGrants(request.grants()); !valid.ok()) return PrefixFields(valid, "grants");
-  auto grants = ApplyCeiling(ceiling, request.grants());
-  if (!grants.ok()) return PrefixFields(grants.status(), "grants");
-  auto signed_token = Sign(*project->signing_key, *grants, options, clock_.Now());
+  grants = request.grants();
+  if (const absl::Status within = ApplyCeiling(ceiling, grants); !within.ok()) return PrefixFields(within, "grants");
+  auto signed_token = Sign(*project->signing_key, grants, options, now);
   if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
   metrics_.Issued(project->signing_key->id(), service.name, "minted");
 
-  v1::MintAccessTokenResponse response;
   response.set_token(std::move(signed_token->token));
   SetTime(signed_token->expire_time, *response.mutable_expire_time());
   response.set_key_id(project->signing_key->id());
   response.set_jti(std::move(signed_token->jti));
   response.set_server_url(project->client_url);
-  return response;
+  return absl::OkStatus();
 }
 
 void TokenAuthority::MintAccessToken(const CallContext& context, const v1::MintAccessTokenRequest& request,
                                      Done<v1::MintAccessTokenResponse> done) const {
   AuthenticateCaller(context, [this, &request, request_id = context.request_id,
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    absl::StatusOr<v1::MintAccessTokenResponse> result =
-        !service.ok()                 ? absl::StatusOr<v1::MintAccessTokenResponse>(service.status())
-        : (*service)->mint == nullptr ? Refuse(v1::METHOD_NOT_PERMITTED)
-                                      : Mint(**service, request);
+    const auto mint = [&]() -> absl::StatusOr<v1::MintAccessTokenResponse> {
+      if (!service.ok()) return service.status();
+      if ((*service)->mint == nullptr) return Refuse(v1::METHOD_NOT_PERMITTED);
+      v1::Grants grants;
+      v1::MintAccessTokenResponse response;
+      LKT_RETURN_IF_ERROR(Mint(**service, request, clock_.Now(), grants, response));
+      return response;
+    };
+    auto result = mint();
     if (!result.ok()) {
       Refused("MintAccessToken", service.ok() ? (*service)->name : kUnknownCaller, request_id, result.status());
     }
@@ -275,28 +279,34 @@ void TokenAuthority::MintAccessToken(const CallContext& context, const v1::MintA
   });
 }
 
+absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
+    const ServiceRules& service, const v1::BatchMintAccessTokensRequest& request) const {
+  LKT_RETURN_IF_ERROR(CheckBatchSize(request.requests_size(), 0, 0));
+  const Time now = clock_.Now();
+  v1::Grants grants;
+  v1::BatchMintAccessTokensResponse response;
+  response.mutable_tokens()->Reserve(request.requests_size());
+  std::size_t bytes = 0;
+  for (int i = 0; i < request.requests_size(); ++i) {
+    auto& token = *response.add_tokens();
+    if (const absl::Status minted = Mint(service, request.requests(i), now, grants, token); !minted.ok()) {
+      return PrefixFields(minted, "requests[" + std::to_string(i) + "]");
+    }
+    bytes += token.ByteSizeLong() + 8;  // and the framing of a repeated field
+    if (bytes > kMaxMintBatchBytes) {
+      return Refuse(v1::BATCH_SIZE_INVALID, "The tokens of this batch would have more than 16 MiB; split it.");
+    }
+  }
+  return response;
+}
+
 void TokenAuthority::BatchMintAccessTokens(const CallContext& context, const v1::BatchMintAccessTokensRequest& request,
                                            Done<v1::BatchMintAccessTokensResponse> done) const {
   AuthenticateCaller(context, [this, &request, request_id = context.request_id,
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    const auto mint_all = [&]() -> absl::StatusOr<v1::BatchMintAccessTokensResponse> {
-      if (!service.ok()) return service.status();
-      if ((*service)->mint == nullptr) return Refuse(v1::METHOD_NOT_PERMITTED);
-      LKT_RETURN_IF_ERROR(CheckBatchSize(request.requests_size(), 0, 0));
-      v1::BatchMintAccessTokensResponse response;
-      std::size_t bytes = 0;
-      for (int i = 0; i < request.requests_size(); ++i) {
-        auto minted = Mint(**service, request.requests(i));
-        if (!minted.ok()) return PrefixFields(minted.status(), "requests[" + std::to_string(i) + "]");
-        bytes += minted->ByteSizeLong() + 8;  // and the framing of a repeated field
-        if (bytes > kMaxMintBatchBytes) {
-          return Refuse(v1::BATCH_SIZE_INVALID, "The tokens of this batch would have more than 16 MiB; split it.");
-        }
-        *response.add_tokens() = *std::move(minted);
-      }
-      return response;
-    };
-    auto result = mint_all();
+    auto result = !service.ok()                 ? absl::StatusOr<v1::BatchMintAccessTokensResponse>(service.status())
+                  : (*service)->mint == nullptr ? Refuse(v1::METHOD_NOT_PERMITTED)
+                                                : MintAll(**service, request);
     if (!result.ok()) {
       Refused("BatchMintAccessTokens", service.ok() ? (*service)->name : kUnknownCaller, request_id, result.status());
     }

@@ -2,6 +2,7 @@
 // verdicts.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -82,6 +83,7 @@ class TokenAuthority {
                          Done<v1::VerifyAccessTokenResponse> done) const;
 
  private:
+  using Time = std::chrono::system_clock::time_point;
   using WithService = std::function<void(absl::StatusOr<const ServiceRules*>)>;
 
   // Finds the service that the caller is.
@@ -90,8 +92,11 @@ class TokenAuthority {
   absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const Principal& principal,
                                                           const livekit::TokenSourceRequest& request,
                                                           std::string_view host, int max_token_bytes) const;
-  absl::StatusOr<v1::MintAccessTokenResponse> Mint(const ServiceRules& service,
-                                                   const v1::MintAccessTokenRequest& request) const;
+  // Mints one token into `response`. `grants` is room to work in, kept from token to token.
+  absl::Status Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
+                    v1::Grants& grants, v1::MintAccessTokenResponse& response) const;
+  absl::StatusOr<v1::BatchMintAccessTokensResponse> MintAll(const ServiceRules& service,
+                                                            const v1::BatchMintAccessTokensRequest& request) const;
   // Counts and logs the refusal.
   void Refused(std::string_view method, std::string_view caller, const std::string& request_id,
                const absl::Status& status) const;

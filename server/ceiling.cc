@@ -22,17 +22,30 @@ absl::Status NotPermitted(std::string_view field) {
   return RefuseField(v1::GRANT_NOT_PERMITTED, field, "exceeds what the calling program may mint");
 }
 
-// Refuses the first plain boolean that is asked for beyond the ceiling: every one of the message, so that a new one
-// cannot be forgotten. Fields with presence are tri-state and handled by their defaults.
-absl::Status CheckFlags(const google::protobuf::Message& asked, const google::protobuf::Message& ceiling,
-                        std::string_view place) {
-  const auto* descriptor = asked.GetDescriptor();
-  const auto* reflection = asked.GetReflection();
-  for (int i = 0; i < descriptor->field_count(); ++i) {
-    const auto* field = descriptor->field(i);
-    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_BOOL || field->is_repeated()) continue;
-    if (reflection->GetBool(asked, field) && !reflection->GetBool(ceiling, field)) {
-      return NotPermitted(std::string(place) + "." + field->name());
+// The boolean fields of a message type: every one, so that a new one cannot be forgotten.
+template <typename Message>
+const std::vector<const google::protobuf::FieldDescriptor*>& Flags() {
+  static const auto* const flags = [] {
+    auto* found = new std::vector<const google::protobuf::FieldDescriptor*>;
+    const auto* descriptor = Message::descriptor();
+    for (int i = 0; i < descriptor->field_count(); ++i) {
+      const auto* field = descriptor->field(i);
+      if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_BOOL && !field->is_repeated()) {
+        found->push_back(field);
+      }
+    }
+    return found;
+  }();
+  return *flags;
+}
+
+// Refuses the first boolean that is asked for beyond the ceiling.
+template <typename Message>
+absl::Status CheckFlags(const Message& asked, const Message& ceiling, std::string_view place) {
+  static const auto* const reflection = Message::GetReflection();
+  for (const auto* flag : Flags<Message>()) {
+    if (reflection->GetBool(asked, flag) && !reflection->GetBool(ceiling, flag)) {
+      return NotPermitted(std::string(place) + "." + flag->name());
     }
   }
   return absl::OkStatus();
@@ -92,8 +105,7 @@ absl::Status ApplyToVideo(const MintCeiling& ceiling, v1::VideoGrant& video) {
 
 }  // namespace
 
-absl::StatusOr<v1::Grants> ApplyCeiling(const MintCeiling& ceiling, const v1::Grants& asked) {
-  v1::Grants grants = asked;
+absl::Status ApplyCeiling(const MintCeiling& ceiling, v1::Grants& grants) {
   if (!grants.identity().empty() && !MatchesAny(ceiling.identities, grants.identity())) {
     return RefuseField(v1::IDENTITY_NOT_PERMITTED, "identity", "is not an identity that the calling program may use");
   }
@@ -104,17 +116,18 @@ absl::StatusOr<v1::Grants> ApplyCeiling(const MintCeiling& ceiling, const v1::Gr
     }
   }
   if (grants.has_video()) LKT_RETURN_IF_ERROR(ApplyToVideo(ceiling, *grants.mutable_video()));
-  LKT_RETURN_IF_ERROR(CheckFlags(grants.sip(), ceiling.sip, "sip"));
-  LKT_RETURN_IF_ERROR(CheckFlags(grants.agent(), ceiling.agent, "agent"));
-  LKT_RETURN_IF_ERROR(CheckFlags(grants.inference(), ceiling.inference, "inference"));
-  LKT_RETURN_IF_ERROR(CheckFlags(grants.observability(), ceiling.observability, "observability"));
+  if (grants.has_sip()) LKT_RETURN_IF_ERROR(CheckFlags(grants.sip(), ceiling.sip, "sip"));
+  if (grants.has_agent()) LKT_RETURN_IF_ERROR(CheckFlags(grants.agent(), ceiling.agent, "agent"));
+  if (grants.has_inference()) LKT_RETURN_IF_ERROR(CheckFlags(grants.inference(), ceiling.inference, "inference"));
+  if (grants.has_observability())
+    LKT_RETURN_IF_ERROR(CheckFlags(grants.observability(), ceiling.observability, "observability"));
   if (grants.has_room_config() && !ceiling.room_config) return NotPermitted("room_config");
   if (!grants.room_preset().empty() && !MatchesAny(ceiling.room_presets, grants.room_preset())) {
     return NotPermitted("room_preset");
   }
   if (!grants.sha256().empty() && !ceiling.sha256) return NotPermitted("sha256");
   if (grants.extra_claims().fields_size() > 0 && !ceiling.extra_claims) return NotPermitted("extra_claims");
-  return grants;
+  return absl::OkStatus();
 }
 
 }  // namespace livekit::token

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "livekit/token/v1/grants.pb.h"
 
 namespace livekit::token {
@@ -29,12 +29,13 @@ struct MintCeiling {
   std::chrono::seconds max_ttl{15 * 60};
 };
 
-// The grants to sign for `asked`, which have passed CheckGrants. What is asked for explicitly and exceeds the ceiling
-// is refused. What LiveKit would grant by default, since the request leaves it unstated, and exceeds the ceiling is
-// written as denied: an absent `can_publish`, `can_subscribe` or `can_publish_data` means true, an empty list of
-// sources means all.
+// Makes the grants that are asked for, which have passed CheckGrants, those to sign. What is asked for explicitly and
+// exceeds the ceiling is refused. What LiveKit would grant by default, since the request leaves it unstated, and
+// exceeds the ceiling is written as denied: an absent `can_publish`, `can_subscribe` or `can_publish_data` means true,
+// an empty list of sources means all.
 //
-// Errors, with field paths inside Grants: GRANT_NOT_PERMITTED, ROOM_NOT_PERMITTED, IDENTITY_NOT_PERMITTED.
-absl::StatusOr<v1::Grants> ApplyCeiling(const MintCeiling& ceiling, const v1::Grants& asked);
+// Errors, with field paths inside Grants: GRANT_NOT_PERMITTED, ROOM_NOT_PERMITTED, IDENTITY_NOT_PERMITTED; `grants` may
+// then be partly changed.
+absl::Status ApplyCeiling(const MintCeiling& ceiling, v1::Grants& grants);
 
 }  // namespace livekit::token

@@ -32,7 +32,9 @@ std::string PeerAddress(std::string_view peer) {
 
 TokenService::TokenService(const TokenAuthority& authority, Metrics& metrics,
                            std::function<bool(std::string_view)> accepts_peer)
-    : authority_(authority), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {}
+    : authority_(authority), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {
+  SetMessageAllocatorFor_BatchMintAccessTokens(&mint_batches_);
+}
 
 CallContext TokenService::MakeContext(const grpc::CallbackServerContext& context) const {
   CallContext call;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "livekit/token/v1/token_service.grpc.pb.h"
+#include "server/arena_messages.h"
 #include "server/authority.h"
 #include "service/metrics.h"
 
@@ -50,6 +51,7 @@ class TokenService final : public v1::TokenService::CallbackService {
   const TokenAuthority& authority_;
   Metrics& metrics_;
   std::function<bool(std::string_view)> accepts_peer_;
+  ArenaMessages<v1::BatchMintAccessTokensRequest, v1::BatchMintAccessTokensResponse> mint_batches_;
 };
 
 // The address inside what gRPC calls a peer, such as `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000` or `unix:/path`; unix

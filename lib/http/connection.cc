@@ -40,6 +40,11 @@ void Connection::Close() {
   if (reply_) std::exchange(reply_, nullptr)->connection = nullptr;
 }
 
+void Connection::EndIdle() {
+  transport_->EndWriting();
+  Close();
+}
+
 std::optional<Clock::duration> Connection::Waiting(SteadyTime now) const {
   if (state_ != State::kReading) return std::nullopt;
   return now - since_;
@@ -62,7 +67,7 @@ bool Connection::OnDeadline() {
     case State::kReading:
       // A client that has said nothing is told nothing.
       if (idle()) {
-        Close();
+        EndIdle();
       } else {
         Refuse(v1::REQUEST_TIMEOUT);
       }
@@ -92,7 +97,7 @@ bool Connection::OnDrain() {
   // What came before now is answered.
   readable_ = true;
   const bool more = Advance();
-  if (idle() && served_) Close();
+  if (idle() && served_) EndIdle();
   return more;
 }
 

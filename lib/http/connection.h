@@ -53,7 +53,9 @@ class Connection final : public Timer {
   bool OnDrain();
   bool Continue() { return Advance(); }
 
-  // Ends it without another word, for one that is idle.
+  // Ends one that is idle in an orderly way.
+  void EndIdle();
+  // Ends it at once, whatever it does.
   void Close();
   // Whether it has ended and may be destroyed.
   bool closed() const { return state_ == State::kClosed; }

@@ -270,7 +270,10 @@ void Loop::MakeRoom() {
   const auto count = std::min<std::size_t>(waiting.size(), 1 + connections_.size() / 64);
   std::partial_sort(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count), waiting.end(),
                     [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (std::size_t i = 0; i < count; ++i) Remove(*waiting[i].second);
+  for (std::size_t i = 0; i < count; ++i) {
+    waiting[i].second->EndIdle();
+    Remove(*waiting[i].second);
+  }
 }
 
 void Loop::StartDraining() {

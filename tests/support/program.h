@@ -44,6 +44,7 @@ class Program {
   // Waits for the end; the exit status, or -1 if a signal ended it.
   int Wait();
   bool Running();
+  pid_t pid() const { return pid_; }
   // Everything that it has written so far, to both outputs.
   std::string Output() const;
 

@@ -13,8 +13,11 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "handler_fixture.h"
+#include "support/certificate.h"
+#include "support/program.h"
 #include "support/raw_client.h"
 #include "support/status_matchers.h"
+#include "support/tls_client.h"
 
 namespace livekit::token::gateway {
 namespace {
@@ -164,6 +167,28 @@ TEST_F(GatewayTest, CutsOffWhatIsInProgressAtTheDeadlineAndSurvivesItsLateAnswer
   gateway.reset();
   for (auto& done : backend.Take()) done(FakeBackend::Token());
   EXPECT_FALSE(client.Read());
+}
+
+TEST(GatewayTlsTest, ServesHttpsAndNothingElseOnThePort) {
+  const testing::TempFolder folder;
+  const auto files = testing::WriteCertificate(folder, "gateway");
+  auto config = Config();
+  config.mutable_listen()->mutable_tls()->set_cert_file(files.cert_file);
+  config.mutable_listen()->mutable_tls()->set_key_file(files.key_file);
+  FakeBackend backend;
+  Metrics metrics;
+  ASSERT_OK_AND_ASSIGN(auto gateway, Gateway::Start(config, {}, backend, metrics));
+  testing::TlsClientOptions offer;
+  offer.alpn = {"h2", "http/1.1"};
+  testing::TlsClient client(gateway->port(), offer);
+  ASSERT_TRUE(client.secure()) << client.error();
+  EXPECT_EQ(client.alpn(), "http/1.1");
+  const auto response = client.Exchange(PostRequest("/getToken", "{}"));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 201);
+  RawClient plain(gateway->port());
+  EXPECT_EQ(plain.Exchange(PostRequest("/getToken", "{}")), std::nullopt);
+  EXPECT_EQ(backend.items.size(), 1u);
 }
 
 }  // namespace

@@ -140,14 +140,14 @@ class Served {
 
 // A connection whose server echoes in a thread of its own: until the end, or until `bytes` were echoed and Join is
 // called.
-class Connection {
+class EndToEnd {
  public:
-  Connection(const TlsContext& context, const testing::TlsClientOptions& options = {}, std::size_t bytes = kUntilEnd,
-             Ends ends = TcpPair())
+  EndToEnd(const TlsContext& context, const testing::TlsClientOptions& options = {}, std::size_t bytes = kUntilEnd,
+           Ends ends = TcpPair())
       : served_(context.Accept(std::move(ends.server))), thread_([this, bytes] { served_.Echo(bytes); }) {
     client = testing::TlsClient::Over(dup(ends.client.get()), options);
   }
-  ~Connection() {
+  ~EndToEnd() {
     client.reset();
     if (thread_.joinable()) thread_.join();
   }

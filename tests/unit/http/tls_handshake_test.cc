@@ -29,13 +29,13 @@ class TlsHandshakeTest : public TlsTest {
 
   // The cipher that is agreed on; empty if none is.
   static std::string CipherWith(const TlsContext& context, const TlsClientOptions& options) {
-    const Connection connection(context, options);
+    const EndToEnd connection(context, options);
     return connection.client->secure() ? connection.client->cipher() : "";
   }
 
   // A handshake that fails for this reason, without a byte for the server's user.
   static void ExpectRefused(const TlsContext& context, const TlsClientOptions& options, const std::string& alert) {
-    Connection connection(context, options);
+    EndToEnd connection(context, options);
     EXPECT_FALSE(connection.client->secure()) << alert;
     EXPECT_THAT(connection.client->error(), HasSubstr(alert));
     EXPECT_EQ(connection.Join().received, "");
@@ -45,7 +45,7 @@ class TlsHandshakeTest : public TlsTest {
 TEST_F(TlsHandshakeTest, SpeaksBothVersionsWithBothKindsOfCertificates) {
   for (const auto& context : {rsa_, ecdsa_}) {
     for (const auto& [version, name] : {std::pair{TLS1_2_VERSION, "TLSv1.2"}, {TLS1_3_VERSION, "TLSv1.3"}}) {
-      Connection connection(*context, Only(version));
+      EndToEnd connection(*context, Only(version));
       TlsClient& client = *connection.client;
       ASSERT_TRUE(client.secure()) << client.error();
       EXPECT_EQ(client.version(), name);
@@ -61,7 +61,7 @@ TEST_F(TlsHandshakeTest, SpeaksBothVersionsWithBothKindsOfCertificates) {
 }
 
 TEST_F(TlsHandshakeTest, PrefersTheLatestVersion) {
-  const Connection connection(*rsa_);
+  const EndToEnd connection(*rsa_);
   EXPECT_EQ(connection.client->version(), "TLSv1.3");
 }
 
@@ -132,12 +132,12 @@ TEST_F(TlsHandshakeTest, AgreesOnHttp11OrOnNothing) {
     for (const std::vector<std::string>& offered :
          {std::vector<std::string>{"http/1.1"}, {"h2", "http/1.1"}, {"http/1.1", "h2"}}) {
       options.alpn = offered;
-      const Connection connection(*rsa_, options);
+      const EndToEnd connection(*rsa_, options);
       EXPECT_TRUE(connection.client->secure()) << connection.client->error();
       EXPECT_EQ(connection.client->alpn(), "http/1.1");
     }
     options.alpn = {};
-    const Connection without(*rsa_, options);
+    const EndToEnd without(*rsa_, options);
     EXPECT_TRUE(without.client->secure());
     EXPECT_EQ(without.client->alpn(), "");
     for (const std::vector<std::string>& offered :
@@ -150,7 +150,7 @@ TEST_F(TlsHandshakeTest, AgreesOnHttp11OrOnNothing) {
 
 TEST_F(TlsHandshakeTest, KeepsNoSessions) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    Connection connection(*rsa_, Only(version));
+    EndToEnd connection(*rsa_, Only(version));
     ASSERT_TRUE(connection.client->Send("x"));
     ASSERT_EQ(connection.client->ReadBytes(1), "x");  // tickets would have come before it
     EXPECT_EQ(SSL_SESSION_is_resumable(SSL_get_session(connection.client->ssl())), 0);
@@ -158,7 +158,7 @@ TEST_F(TlsHandshakeTest, KeepsNoSessions) {
 }
 
 TEST_F(TlsHandshakeTest, RefusesRenegotiation) {
-  Connection connection(*rsa_, Only(TLS1_2_VERSION));
+  EndToEnd connection(*rsa_, Only(TLS1_2_VERSION));
   TlsClient& client = *connection.client;
   ASSERT_TRUE(client.Send("x"));
   ASSERT_EQ(client.ReadBytes(1), "x");
@@ -236,7 +236,7 @@ TEST_F(TlsHandshakeTest, AcceptsOnManyThreads) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([t] {
       for (int i = 0; i < 25; ++i) {
-        Connection connection(i % 2 == 0 ? *rsa_ : *ecdsa_, Only(i % 3 == 0 ? TLS1_2_VERSION : TLS1_3_VERSION));
+        EndToEnd connection(i % 2 == 0 ? *rsa_ : *ecdsa_, Only(i % 3 == 0 ? TLS1_2_VERSION : TLS1_3_VERSION));
         const std::string text = std::to_string(t) + "/" + std::to_string(i);
         EXPECT_TRUE(connection.client->Send(text)) << connection.client->error();
         EXPECT_EQ(connection.client->ReadBytes(text.size()), text);

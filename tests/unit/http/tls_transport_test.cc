@@ -26,8 +26,8 @@ class TlsTransportTest : public TlsTest, public ::testing::WithParamInterface<in
   }
 
   // A connection that echoed one byte; its server is at rest once it is joined.
-  static std::unique_ptr<Connection> Ready(Ends ends = UnixPair()) {
-    auto connection = std::make_unique<Connection>(*ecdsa_, Only(GetParam()), 1, std::move(ends));
+  static std::unique_ptr<EndToEnd> Ready(Ends ends = UnixPair()) {
+    auto connection = std::make_unique<EndToEnd>(*ecdsa_, Only(GetParam()), 1, std::move(ends));
     EXPECT_TRUE(connection->client->Send("x")) << connection->client->error();
     EXPECT_EQ(connection->client->ReadBytes(1), "x");
     return connection;
@@ -54,7 +54,7 @@ class TlsTransportTest : public TlsTest, public ::testing::WithParamInterface<in
 INSTANTIATE_TEST_SUITE_P(Versions, TlsTransportTest, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION));
 
 TEST_P(TlsTransportTest, CarriesMuchThroughSmallBuffers) {
-  Connection connection(*ecdsa_, Only(GetParam()), kUntilEnd, TcpPair(16 << 10));
+  EndToEnd connection(*ecdsa_, Only(GetParam()), kUntilEnd, TcpPair(16 << 10));
   std::string text(3'000'000, '\0');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 2654435761U >> 24);
   // The client does not read before it has sent all, so that the server must wait for room.
@@ -225,7 +225,7 @@ TEST_P(TlsTransportTest, RaisesNoSignalWhenThePeerIsGone) {
 
 TEST_F(TlsTransportTest, EndsAPeerThatTalksWithoutSayingAnything) {
   for (const bool too_many : {false, true}) {
-    Connection connection(*ecdsa_, Only(TLS1_3_VERSION), 1, UnixPair());
+    EndToEnd connection(*ecdsa_, Only(TLS1_3_VERSION), 1, UnixPair());
     TlsClient& client = *connection.client;
     ASSERT_TRUE(client.Send("x"));
     ASSERT_EQ(client.ReadBytes(1), "x");

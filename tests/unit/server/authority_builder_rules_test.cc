@@ -205,7 +205,8 @@ TEST_F(BuildAuthority, CarriesEveryRightOfACeiling) {
   asked.set_sha256("x");
   asked.mutable_room_config();
   (*asked.mutable_extra_claims()->mutable_fields())["n"].set_bool_value(true);
-  EXPECT_OK(ApplyCeiling(*built.state->services[0].mint, asked));
+  v1::Grants grants = asked;
+  EXPECT_OK(ApplyCeiling(*built.state->services[0].mint, grants));
   for (std::size_t left_out = 0; left_out < std::size(rights); ++left_out) {
     std::string less = "{ rooms: [r], identities: [i], video: { room_join: true }";
     for (std::size_t i = 0; i < std::size(rights); ++i) {
@@ -213,7 +214,8 @@ TEST_F(BuildAuthority, CarriesEveryRightOfACeiling) {
     }
     const BuildResult without = BuildFrom(WithMint(less + " }"));
     ASSERT_THAT(without.problems, IsEmpty());
-    EXPECT_THAT(ApplyCeiling(*without.state->services[0].mint, asked), IsRefusal(v1::GRANT_NOT_PERMITTED))
+    grants = asked;
+    EXPECT_THAT(ApplyCeiling(*without.state->services[0].mint, grants), IsRefusal(v1::GRANT_NOT_PERMITTED))
         << rights[left_out];
   }
 }

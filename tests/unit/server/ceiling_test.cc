@@ -91,6 +91,12 @@ bool AsksBeyond(const v1::VideoGrant& asked, const v1::VideoGrant& ceiling) {
   return false;
 }
 
+// The grants to sign for `asked`.
+absl::StatusOr<v1::Grants> Apply(const MintCeiling& ceiling, v1::Grants asked) {
+  LKT_RETURN_IF_ERROR(ApplyCeiling(ceiling, asked));
+  return asked;
+}
+
 TEST(ApplyCeiling, GrantsExactlyTheIntersectionOfRequestAndCeilingOrRefuses) {
   Random random(20240601);
   int granted = 0;
@@ -102,7 +108,7 @@ TEST(ApplyCeiling, GrantsExactlyTheIntersectionOfRequestAndCeilingOrRefuses) {
     Randomize(random, 25, 60, *asked.mutable_video());
     const v1::VideoGrant& before = asked.video();
 
-    const auto result = ApplyCeiling(ceiling, asked);
+    const auto result = Apply(ceiling, asked);
     const std::string shown = "ceiling " + ceiling.video.ShortDebugString() + "\nasked " + before.ShortDebugString();
     if (AsksBeyond(before, ceiling.video)) {
       ++refused;
@@ -126,7 +132,7 @@ TEST(ApplyCeiling, GrantsExactlyTheIntersectionOfRequestAndCeilingOrRefuses) {
       ASSERT_TRUE(!field->has_presence() || after.GetReflection()->HasField(after, field)) << shown;
     }
     // A second time changes nothing.
-    const auto again = ApplyCeiling(ceiling, *result);
+    const auto again = Apply(ceiling, *result);
     ASSERT_TRUE(again.ok() && EffectiveOf(ClaimOf(again->video())).Within(got) &&
                 got.Within(EffectiveOf(ClaimOf(again->video()))))
         << shown;
@@ -139,7 +145,7 @@ TEST(ApplyCeiling, GrantsExactlyTheIntersectionOfRequestAndCeilingOrRefuses) {
 TEST(ApplyCeiling, DeniesByNameWhatLiveKitWouldGrantByDefault) {
   v1::Grants asked;
   asked.mutable_video();
-  const auto result = ApplyCeiling({}, asked);
+  const auto result = Apply({}, asked);
   ASSERT_OK(result);
   EXPECT_TRUE(result->video().has_can_publish() && !result->video().can_publish());
   EXPECT_TRUE(result->video().has_can_subscribe() && !result->video().can_subscribe());
@@ -155,7 +161,7 @@ TEST(ApplyCeiling, LeavesDefaultsThatAreWithinTheCeiling) {
   ceiling.video.set_can_publish_data(true);
   v1::Grants asked;
   asked.mutable_video();
-  const auto result = ApplyCeiling(ceiling, asked);
+  const auto result = Apply(ceiling, asked);
   ASSERT_OK(result);
   EXPECT_TRUE(MessageDifferencer::Equals(*result, asked)) << result->DebugString();
 }
@@ -166,7 +172,7 @@ TEST(ApplyCeiling, WritesPermittedSourcesWhenAllAreAskedFor) {
   ceiling.video.add_can_publish_sources("microphone");
   v1::Grants asked;
   asked.mutable_video();
-  auto result = ApplyCeiling(ceiling, asked);
+  auto result = Apply(ceiling, asked);
   ASSERT_OK(result);
   EXPECT_THAT(result->video().can_publish_sources(), ::testing::ElementsAre("microphone"));
   EXPECT_FALSE(result->video().has_can_publish());
@@ -179,14 +185,14 @@ TEST(ApplyCeiling, NarrowsSourcesAndForbidsPublishingWhenNoneIsLeft) {
   v1::Grants asked;
   asked.mutable_video()->set_can_publish(true);
   asked.mutable_video()->add_can_publish_sources("camera");
-  auto none = ApplyCeiling(ceiling, asked);
+  auto none = Apply(ceiling, asked);
   ASSERT_OK(none);
   EXPECT_TRUE(none->video().has_can_publish());
   EXPECT_FALSE(none->video().can_publish());
   EXPECT_EQ(none->video().can_publish_sources_size(), 0);
 
   asked.mutable_video()->add_can_publish_sources("microphone");
-  auto one = ApplyCeiling(ceiling, asked);
+  auto one = Apply(ceiling, asked);
   ASSERT_OK(one);
   EXPECT_TRUE(one->video().can_publish());
   EXPECT_THAT(one->video().can_publish_sources(), ::testing::ElementsAre("microphone"));
@@ -196,13 +202,13 @@ TEST(ApplyCeiling, NamesNoSourcesWherePublishingIsForbidden) {
   MintCeiling ceiling;
   v1::Grants asked;
   asked.mutable_video()->add_can_publish_sources("camera");
-  auto by_ceiling = ApplyCeiling(ceiling, asked);
+  auto by_ceiling = Apply(ceiling, asked);
   ASSERT_OK(by_ceiling);
   EXPECT_EQ(by_ceiling->video().can_publish_sources_size(), 0);
   ceiling.video.set_can_publish(true);
   ceiling.video.add_can_publish_sources("camera");
   asked.mutable_video()->set_can_publish(false);
-  auto by_request = ApplyCeiling(ceiling, asked);
+  auto by_request = Apply(ceiling, asked);
   ASSERT_OK(by_request);
   EXPECT_EQ(by_request->video().can_publish_sources_size(), 0);
 }
@@ -242,11 +248,11 @@ TEST(ApplyCeiling, RefusesEachFlagThatTheCeilingLacksAndTakesItWhenItHasIt) {
           permitted->GetReflection()->SetBool(permitted, flag, flag != field);
         }
       }
-      EXPECT_THAT(ApplyCeiling(others, asked), IsFieldRefusal(v1::GRANT_NOT_PERMITTED, path));
+      EXPECT_THAT(Apply(others, asked), IsFieldRefusal(v1::GRANT_NOT_PERMITTED, path));
       MintCeiling only;
       Message* const permitted = part.of_ceiling(only);
       permitted->GetReflection()->SetBool(permitted, field, true);
-      auto result = ApplyCeiling(only, asked);
+      auto result = Apply(only, asked);
       ASSERT_OK(result) << path;
       Message* const minted = part.of_grants(*result);
       EXPECT_TRUE(minted->GetReflection()->GetBool(*minted, field)) << path;
@@ -295,10 +301,10 @@ TEST(ApplyCeiling, RefusesEachOtherRightThatTheCeilingLacksAndTakesItWhenItHasIt
       if (&other != &right && !same) other.permit(others);
     }
     others.sensitive_room_config = true;
-    EXPECT_THAT(ApplyCeiling(others, asked), IsFieldRefusal(right.reason, std::string(right.field)));
+    EXPECT_THAT(Apply(others, asked), IsFieldRefusal(right.reason, std::string(right.field)));
     MintCeiling only;
     right.permit(only);
-    auto result = ApplyCeiling(only, asked);
+    auto result = Apply(only, asked);
     ASSERT_OK(result) << right.field;
     if (result->has_video()) {  // the defaults of the empty ceiling were denied
       result->mutable_video()->clear_can_publish();
@@ -316,7 +322,7 @@ TEST(ApplyCeiling, MatchesNamesAsAWhole) {
   const auto room = [&](const std::string& name) {
     v1::Grants asked;
     asked.mutable_video()->set_room(name);
-    return ApplyCeiling(ceiling, asked).ok();
+    return Apply(ceiling, asked).ok();
   };
   for (const char* name : {"team-a", "acme__x", "acme_1_x", "acme_*_x"}) EXPECT_TRUE(room(name)) << name;
   for (const char* name : {"xteam-a", "team-ab", "Team-a", "team-a ", "*", "acme_1_xy", "acme_x", "xacme_1_x"}) {
@@ -325,9 +331,9 @@ TEST(ApplyCeiling, MatchesNamesAsAWhole) {
   EXPECT_FALSE(room(std::string("team-a\0", 7)));
   v1::Grants asked;
   asked.set_identity("rec_1");
-  EXPECT_OK(ApplyCeiling(ceiling, asked));
+  EXPECT_OK(Apply(ceiling, asked));
   asked.set_identity("xrec_1");
-  EXPECT_THAT(ApplyCeiling(ceiling, asked), IsFieldRefusal(v1::IDENTITY_NOT_PERMITTED, std::string("identity")));
+  EXPECT_THAT(Apply(ceiling, asked), IsFieldRefusal(v1::IDENTITY_NOT_PERMITTED, std::string("identity")));
 }
 
 TEST(ApplyCeiling, ComparesKindsExactly) {
@@ -335,14 +341,14 @@ TEST(ApplyCeiling, ComparesKindsExactly) {
   ceiling.kinds = {"standard", "*"};
   v1::Grants asked;
   asked.set_kind("standard");
-  EXPECT_OK(ApplyCeiling(ceiling, asked));
+  EXPECT_OK(Apply(ceiling, asked));
   asked.set_kind("agent");
-  EXPECT_THAT(ApplyCeiling(ceiling, asked), IsFieldRefusal(v1::GRANT_NOT_PERMITTED, std::string("kind")));
+  EXPECT_THAT(Apply(ceiling, asked), IsFieldRefusal(v1::GRANT_NOT_PERMITTED, std::string("kind")));
   asked.clear_kind();
   ceiling.kind_details = {"forwarded"};
   asked.add_kind_details("forwarded");
   asked.add_kind_details("simulation");
-  EXPECT_THAT(ApplyCeiling(ceiling, asked), IsFieldRefusal(v1::GRANT_NOT_PERMITTED, std::string("kind_details[1]")));
+  EXPECT_THAT(Apply(ceiling, asked), IsFieldRefusal(v1::GRANT_NOT_PERMITTED, std::string("kind_details[1]")));
 }
 
 TEST(ApplyCeiling, LeavesWhatNoCeilingLimits) {
@@ -350,7 +356,7 @@ TEST(ApplyCeiling, LeavesWhatNoCeilingLimits) {
   asked.set_name("Alice");
   asked.set_metadata("m");
   (*asked.mutable_attributes())["k"] = "v";
-  auto result = ApplyCeiling({}, asked);
+  auto result = Apply({}, asked);
   ASSERT_OK(result);
   EXPECT_TRUE(MessageDifferencer::Equals(*result, asked));
   EXPECT_FALSE(result->has_video());

@@ -1,0 +1,104 @@
+#include "gateway/grpc_channel.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "base/address.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+
+namespace livekit::token::gateway {
+namespace {
+
+constexpr std::string_view kForms =
+    "is not host:port, dns:///name:port, unix:/path, or a list such as ipv4:10.0.0.1:50051,10.0.0.2:50051";
+
+// What a batch may hold, both ways.
+constexpr int kMaxSendBytes = 2 << 20;
+constexpr int kMaxReceiveBytes = 16 << 20;
+
+// CANCELLED is retried too: a server that stops ends some calls with it.
+constexpr char kServiceConfig[] = R"({
+  "loadBalancingConfig": [{"round_robin": {}}],
+  "healthCheckConfig": {"serviceName": ""},
+  "methodConfig": [{
+    "name": [{"service": "livekit.token.v1.TokenService"}],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.02s",
+      "maxBackoff": "0.2s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
+    }
+  }],
+  "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
+})";
+
+// Takes `prefix` off the front of `text`, if it is there.
+bool Consume(std::string_view prefix, std::string_view& text) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+bool HasPort(std::string_view address) {
+  const auto parsed = ParseHostPort(address);
+  return parsed.ok() && !parsed->host.empty() && parsed->port > 0;
+}
+
+// Whether `list` holds addresses with ports, one or more, separated by commas: gRPC takes no names here.
+bool IsAddressList(std::string_view list, int family) {
+  while (true) {
+    const std::size_t comma = list.find(',');
+    const auto parsed = ParseHostPort(list.substr(0, comma));
+    in6_addr address{};  // large enough for both
+    if (!parsed.ok() || parsed->port == 0 || inet_pton(family, parsed->host.c_str(), &address) != 1) return false;
+    if (comma == std::string_view::npos) return true;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+std::string_view CheckTarget(std::string_view target) {
+  if (Consume("unix:", target)) {
+    if (target.empty() || target.front() != '/') return kForms;
+    // sockaddr_un has 108 bytes, the final NUL included.
+    return target.size() < 108 ? "" : "has a path of more than 107 bytes";
+  }
+  if (Consume("ipv4:", target)) return IsAddressList(target, AF_INET) ? "" : kForms;
+  if (Consume("ipv6:", target)) return IsAddressList(target, AF_INET6) ? "" : kForms;
+  Consume("dns:///", target);
+  return HasPort(target) ? "" : kForms;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
+  grpc::ChannelArguments args;
+  args.SetServiceConfigJSON(kServiceConfig);
+  // A DNS TXT record must not replace the service config.
+  args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  // End users' credentials do not go through a proxy that happens to stand in the environment.
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A server that has fallen silent is given up, and another asked, before the time of a request (9 s) is up. Servers
+  // take pings every 5 s.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 5500);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 2000);
+  args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
+  // The time that one attempt to connect may take.
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  // With gRPC's variation of a fifth, a server that is back is found within two seconds however long it was gone.
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1500);
+  args.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 5000);
+  args.SetInt(GRPC_ARG_DNS_ENABLE_SRV_QUERIES, 0);
+  // Two backends of one process share no connection and no backoff.
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  args.SetMaxSendMessageSize(kMaxSendBytes);
+  args.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  // A call with more bytes than this is not tried again; gRPC's own limit of 256 KiB is less than a batch.
+  args.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kMaxSendBytes);
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+}
+
+}  // namespace livekit::token::gateway

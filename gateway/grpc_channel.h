@@ -1,0 +1,22 @@
+// Connections to token servers.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace grpc {
+class Channel;
+}
+
+namespace livekit::token::gateway {
+
+// What is wrong with the address of a token server, as our own sentence; empty if nothing. Addresses are `host:port`,
+// `dns:///name:port`, `unix:/path`, and for several servers without DNS `ipv4:1.2.3.4:5,…` or `ipv6:[::1]:5,…`.
+std::string_view CheckTarget(std::string_view target);
+
+// A channel to all addresses of `target`, which CheckTarget must have passed: round robin over those that are serving,
+// with calls tried again that no server has begun to answer. It connects with the first call.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target);
+
+}  // namespace livekit::token::gateway
