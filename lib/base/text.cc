@@ -52,6 +52,19 @@ constexpr std::uint64_t SpecialBytes(std::uint64_t w) {
 }
 static_assert(std::endian::native == std::endian::little, "SpecialBytes and WriteBase64Url load bytes as numbers");
 
+// Number of bytes before the first that needs an escape or is outside ASCII, or a few less.
+std::size_t PlainLength(std::string_view text) {
+  std::size_t length = 0;
+  for (; text.size() - length >= 8; length += 8) {
+    std::uint64_t w;
+    std::memcpy(&w, text.data() + length, sizeof w);
+    if (SpecialBytes(w) != 0) return length;
+  }
+  const auto is_plain = [](char c) { return c >= 0x20 && c != '"' && c != '\\'; };
+  while (length < text.size() && is_plain(text[length])) ++length;
+  return length;
+}
+
 // Length of the well-formed sequence at `p`, which starts with a byte of 0x80 or above, or 0.
 std::size_t Utf8SequenceLength(const char* p, const char* end) {
   const auto byte = [&](int i) { return static_cast<unsigned char>(p[i]); };
@@ -137,6 +150,13 @@ char* WriteJsonString(std::string_view text, char* to) {
 }
 
 bool AppendJsonString(std::string_view text, std::string& out) {
+  // Most texts, and all tokens, stand as they are: no room for escapes needs to be found and given back.
+  if (PlainLength(text) == text.size()) {
+    out.push_back('"');
+    out.append(text);
+    out.push_back('"');
+    return true;
+  }
   const std::size_t start = out.size();
   out.resize(start + JsonStringBound(text.size()));
   const char* const end = WriteJsonString(text, out.data() + start);
@@ -207,11 +227,11 @@ std::optional<std::string> Base64UrlDecode(std::string_view text) {
 
 std::string HexEncode(std::string_view bytes) {
   constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (const char c : bytes) {
-    out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
-    out.push_back(kHex[static_cast<unsigned char>(c) & 15]);
+    *to++ = kHex[static_cast<unsigned char>(c) >> 4];
+    *to++ = kHex[static_cast<unsigned char>(c) & 15];
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #include "http/response_writer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string_view>
@@ -73,7 +74,9 @@ std::string_view FormatDate(Time time) {
 }
 
 // A line break in a header would let its value write headers, or a whole answer, of its own.
-bool IsOneLine(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos; }
+bool IsOneLine(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
 
 bool IsWrittenByServer(std::string_view name) {
   for (const std::string_view own : {"content-length", "transfer-encoding", "connection", "date", "content-type"}) {
