@@ -89,6 +89,7 @@ class TokenHandler::Exchange {
     auto decision = shared_->cors.Decide(request);
     origin_allowed_ = decision.allowed;
     headers_ = std::move(decision.headers);
+    headers_.reserve(8);
     headers_.push_back({"X-Request-Id", request_id_});
   }
 

@@ -173,6 +173,8 @@ std::optional<FieldLine> ParseFieldLine(std::string_view line) {
 }
 
 std::optional<v1::ErrorReason> ParseHead(std::string_view text, std::size_t max_lines, RequestHead& head) {
+  // Browsers send a dozen or more.
+  head.headers.reserve(16);
   bool is_first = true;
   Seen seen;
   while (!text.empty()) {
