@@ -16,7 +16,7 @@ CLEAN = {
     "lib/token/api_key.cc": '#include "livekit/token/api_key.h"\n#include "jose/jws.h"\n',
     "lib/service/log.h": '#include "base/text.h"\n',
     "lib/http/server.h": '#include "service/log.h"\n',
-    "lib/http/server.cc": '#include "http/server.h"\n#include <httplib.h>\n',
+    "lib/http/target_parser.cc": '#include "http/server.h"\n#include <httplib.h>\n',
     "server/authority.h": '#include "livekit/token/api_key.h"\n',
     "server/token_service.cc": '#include "server/authority.h"\n#include <grpcpp/grpcpp.h>\n',
     "gateway/handler.cc": '#include "http/server.h"\n',
