@@ -22,6 +22,11 @@ constexpr std::size_t kLingerBytes = 1 << 20;
 constexpr milliseconds kDrainPatience{250};
 constexpr milliseconds kOverLimitPatience{1000};
 
+// Before others may have its place: a client that is about to use its connection again does so at once, and one that
+// has just connected, or has begun to send, has a slow network at worst.
+constexpr milliseconds kIdlePatience{100};
+constexpr milliseconds kSlowPatience{1000};
+
 bool MethodHasBody(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
 
 }  // namespace
@@ -45,9 +50,11 @@ void Connection::EndIdle() {
   Close();
 }
 
-std::optional<Clock::duration> Connection::Waiting(SteadyTime now) const {
+std::optional<Clock::duration> Connection::Overstayed(SteadyTime now) const {
   if (state_ != State::kReading) return std::nullopt;
-  return now - since_;
+  const auto waited = now - since_;
+  if (waited < (served_ && idle() ? kIdlePatience : kSlowPatience)) return std::nullopt;
+  return waited;
 }
 
 bool Connection::OnReady(std::uint32_t epoll_events) {

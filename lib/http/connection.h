@@ -59,8 +59,8 @@ class Connection final : public Timer {
   void Close();
   // Whether it has ended and may be destroyed.
   bool closed() const { return state_ == State::kClosed; }
-  // How long it has been waiting for the client to send, if that is all it does.
-  std::optional<std::chrono::steady_clock::duration> Waiting(SteadyTime now) const;
+  // How long it has been waiting for its client, if it does nothing else and others may have its place.
+  std::optional<std::chrono::steady_clock::duration> Overstayed(SteadyTime now) const;
   // Whether nothing of a request has come.
   bool idle() const { return state_ == State::kReading && (!framer_ || framer_->empty()); }
   int fd() const { return transport_->fd(); }

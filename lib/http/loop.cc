@@ -23,10 +23,6 @@ constexpr int kEvents = 256;
 constexpr int kAcceptsPerTurn = 16;
 // A loop keeps a connection that it has accepted unless another has so many fewer: handing over costs a wake-up.
 constexpr int kLoadTolerance = 2;
-// Who makes room: connections whose client has said nothing for a moment (one that is about to use its connection
-// again, as most do at once, keeps it), and those that are suspiciously slow to send what they began.
-constexpr milliseconds kIdleEnough{100};
-constexpr milliseconds kSlowEnough{1000};
 constexpr milliseconds kMakeRoomEvery{10};
 constexpr milliseconds kAcceptPause{20};
 
@@ -148,8 +144,7 @@ void Loop::Remove(Connection& connection) {
     connections_[index]->index = index;
   }
   connections_.pop_back();
-  --load_;
-  state_.server.Forget();
+  Forget();
 }
 
 void Loop::FireTimers() {
@@ -217,17 +212,20 @@ void Loop::Place(Accepted accepted) {
   for (const auto& loop : loops_) {
     if (loop->load_ + kLoadTolerance < target->load_) target = loop.get();
   }
+  // Counted before it is there, lest a burst be given to one loop as a whole.
+  ++target->load_;
   ++state_.server.connections;
+  if (target == this) return Add(std::move(accepted));
   try {
-    if (target == this) {
-      Add(std::move(accepted));
-    } else {
-      target->Adopt(std::move(accepted));
-    }
-  } catch (...) {
-    state_.server.Forget();
-    throw;
+    target->Adopt(std::move(accepted));
+  } catch (const std::bad_alloc&) {
+    target->Forget();
   }
+}
+
+void Loop::Forget() {
+  --load_;
+  state_.server.Forget();
 }
 
 void Loop::Adopt(Accepted accepted) {
@@ -243,15 +241,17 @@ void Loop::Add(Accepted accepted) {
   if (state_.server.connections > limit) MakeRoom();
   const int over = state_.server.connections - limit;
   // So many more are told to come back later. Beyond, the end of the connection has to say it.
-  if (over > std::max(8, limit / 16)) return state_.server.Forget();
-  const auto& tls = state_.server.options.tls;
-  auto transport = tls ? tls->Accept(std::move(accepted.fd)) : MakePlainTransport(std::move(accepted.fd));
-  auto connection =
-      std::make_unique<Connection>(std::move(transport), std::move(accepted.peer_address), state_, over > 0);
-  Connection& added = *connection;
-  added.index = connections_.size();
-  connections_.push_back(std::move(connection));
-  ++load_;
+  if (over > std::max(8, limit / 16)) return Forget();
+  try {
+    const auto& tls = state_.server.options.tls;
+    auto transport = tls ? tls->Accept(std::move(accepted.fd)) : MakePlainTransport(std::move(accepted.fd));
+    connections_.push_back(
+        std::make_unique<Connection>(std::move(transport), std::move(accepted.peer_address), state_, over > 0));
+  } catch (const std::bad_alloc&) {
+    return Forget();
+  }
+  Connection& added = *connections_.back();
+  added.index = connections_.size() - 1;
   // Edge-triggered, both ways: no call to the kernel when what is waited for changes.
   if (!Watch(epoll_, added.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &added)) Remove(added);
 }
@@ -262,9 +262,7 @@ void Loop::MakeRoom() {
   room_made_ = now;
   std::vector<std::pair<Clock::duration, Connection*>> waiting;
   for (const auto& connection : connections_) {
-    const auto waited = connection->Waiting(now);
-    if (waited && *waited >= (connection->idle() ? kIdleEnough : kSlowEnough))
-      waiting.push_back({*waited, connection.get()});
+    if (const auto waited = connection->Overstayed(now)) waiting.push_back({*waited, connection.get()});
   }
   // Some at a time, since looking for them costs.
   const auto count = std::min<std::size_t>(waiting.size(), 1 + connections_.size() / 64);

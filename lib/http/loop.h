@@ -30,8 +30,6 @@ class Loop {
   void Drain();
   // Ends everything.
   void Stop();
-  // Connections that it has.
-  int load() const { return load_; }
 
  private:
   void Wait();
@@ -53,6 +51,8 @@ class Loop {
   template <typename Step>
   void Drive(Connection& connection, Step step);
   void Remove(Connection& connection);
+  // One of its connections has ended, or was not taken.
+  void Forget();
 
   const std::vector<Fd>& listeners_;
   const std::vector<std::unique_ptr<Loop>>& loops_;
@@ -70,7 +70,7 @@ class Loop {
   bool accept_paused_ = false;
   std::atomic<bool> drain_wanted_{false};
   std::atomic<bool> stopping_{false};
-  std::atomic<int> load_{0};
+  std::atomic<int> load_{0};  // connections that it has, or is about to have
   std::mutex mutex_;
   std::vector<Accepted> adopted_;  // guarded by mutex_
 };
