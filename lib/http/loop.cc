@@ -47,7 +47,7 @@ Loop::Loop(ServerState& server, const std::vector<Fd>& listeners, const std::vec
   if (!Watch(epoll_, state_.mailbox->fd(), EPOLLIN, state_.mailbox.get()) || !ResumeAccepting()) throw std::bad_alloc();
 }
 
-Loop::~Loop() = default;
+Loop::~Loop() { state_.mailbox->Close(); }
 
 void Loop::Drain() {
   drain_wanted_ = true;

@@ -23,6 +23,7 @@ void Mailbox::Deliver(const std::shared_ptr<Reply>& reply, Response response) {
     return;
   }
   std::lock_guard lock(mailbox.mutex_);
+  if (mailbox.closed_) return;
   mailbox.queue_.push_back(reply);
   if (!std::exchange(mailbox.awake_, true)) mailbox.Wake();
 }
@@ -38,6 +39,13 @@ void Mailbox::Take(std::vector<std::shared_ptr<Reply>>& out) {
   std::lock_guard lock(mutex_);
   awake_ = false;
   out.swap(queue_);
+}
+
+void Mailbox::Close() {
+  std::vector<std::shared_ptr<Reply>> dropped;
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  dropped.swap(queue_);
 }
 
 }  // namespace livekit::token::http

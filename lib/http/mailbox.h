@@ -49,6 +49,8 @@ class Mailbox {
   void set_current(const Reply* reply) { current_ = reply; }
   // Takes what has arrived and makes the descriptor unreadable.
   void Take(std::vector<std::shared_ptr<Reply>>& out);
+  // Drops what is there and what comes later: replies own the mailbox, so that it must not keep any without a loop.
+  void Close();
 
  private:
   const Fd wake_;
@@ -56,6 +58,7 @@ class Mailbox {
   const Reply* current_ = nullptr;
   std::mutex mutex_;
   bool awake_ = false;                         // guarded by mutex_: the descriptor is readable already
+  bool closed_ = false;                        // guarded by mutex_
   std::vector<std::shared_ptr<Reply>> queue_;  // guarded by mutex_
 };
 
