@@ -119,8 +119,9 @@ absl::Status ApplyCeiling(const MintCeiling& ceiling, v1::Grants& grants) {
   if (grants.has_sip()) LKT_RETURN_IF_ERROR(CheckFlags(grants.sip(), ceiling.sip, "sip"));
   if (grants.has_agent()) LKT_RETURN_IF_ERROR(CheckFlags(grants.agent(), ceiling.agent, "agent"));
   if (grants.has_inference()) LKT_RETURN_IF_ERROR(CheckFlags(grants.inference(), ceiling.inference, "inference"));
-  if (grants.has_observability())
+  if (grants.has_observability()) {
     LKT_RETURN_IF_ERROR(CheckFlags(grants.observability(), ceiling.observability, "observability"));
+  }
   if (grants.has_room_config() && !ceiling.room_config) return NotPermitted("room_config");
   if (!grants.room_preset().empty() && !MatchesAny(ceiling.room_presets, grants.room_preset())) {
     return NotPermitted("room_preset");
