@@ -80,9 +80,9 @@ bool Connection::OnDeadline() {
       }
       break;
     case State::kHandling:
-      reply_->connection = nullptr;
-      reply_->response = loop_.server.handler.Refuse(request_, v1::DEADLINE_EXCEEDED);
-      TakeAnswer();
+      // The reply itself may be written by its owner just now.
+      std::exchange(reply_, nullptr)->connection = nullptr;
+      Answer(loop_.server.handler.Refuse(request_, v1::DEADLINE_EXCEEDED));
       break;
     case State::kWriting:
     case State::kLingering:
@@ -161,8 +161,9 @@ bool Connection::ReadStep() {
 
 void Connection::Frame(std::string_view data) {
   const ServerOptions& options = loop_.server.options;
-  if (!framer_)
+  if (!framer_) {
     framer_.emplace(FramerLimits{options.max_header_bytes, options.max_header_lines, options.max_body_bytes});
+  }
   const bool was_empty = framer_->empty();
   data.remove_prefix(framer_->Feed(data));
   if (was_empty && !framer_->empty()) since_ = Clock::now();
@@ -245,16 +246,16 @@ void Connection::Handle() {
 void Connection::TakeAnswer() {
   const std::shared_ptr<Reply> reply = std::exchange(reply_, nullptr);
   reply->connection = nullptr;
-  const Response& response = reply->response;
-  Answer(response, unread_ || response.close || !framer_->head().keep_alive || MustClose());
+  Answer(reply->response);
 }
 
 void Connection::Refuse(v1::ErrorReason reason) {
   unread_ = true;
-  Answer(loop_.server.handler.Refuse(request_, reason), true);
+  Answer(loop_.server.handler.Refuse(request_, reason));
 }
 
-void Connection::Answer(const Response& response, bool close) {
+void Connection::Answer(const Response& response) {
+  const bool close = unread_ || response.close || !framer_->head().keep_alive || MustClose();
   WriteOptions options;
   options.without_body = request_.method == "HEAD";
   options.close = close;

@@ -90,7 +90,7 @@ class Connection final : public Timer {
   void TakeAnswer();
   // Answers a request that cannot be handled; always ends the connection.
   void Refuse(v1::ErrorReason reason);
-  void Answer(const Response& response, bool close);
+  void Answer(const Response& response);
   // Writes `data`; what the socket does not take now is kept.
   void Send(std::string_view data);
   void OnSent();

@@ -276,5 +276,31 @@ TEST_F(ServerCrowdTest, SurvivesClientsThatVanish) {
   ExpectServed();
 }
 
+TEST_F(ServerCrowdTest, AnswersThatCrossTheirDeadlineAreAnsweredOnce) {
+  // Given by another thread about when the deadline is.
+  std::mutex mutex;
+  std::vector<std::thread> threads;
+  handler_.on_request = [&](Request, Respond respond) {
+    std::lock_guard lock(mutex);
+    threads.emplace_back([respond = std::move(respond), until = steady_clock::now() + milliseconds(5)] {
+      while (steady_clock::now() < until) std::this_thread::yield();
+      respond(TextResponse(200, std::string(1000, 'x')));
+    });
+  };
+  ServerOptions options = SmallOptions();
+  options.request_timeout = milliseconds(5);
+  Start(options);
+  for (int i = 0; i < 100; ++i) {
+    RawClient client(server_->port());
+    const auto response = client.Exchange(PostRequest("/token", "x", "Connection: close\r\n"));
+    ASSERT_TRUE(response) << i;
+    // 408 if the machine was so slow that the request itself took that long.
+    EXPECT_THAT(response->status, ::testing::AnyOf(200, 504, 408));
+    EXPECT_TRUE(client.AtEnd());
+  }
+  std::lock_guard lock(mutex);
+  for (std::thread& thread : threads) thread.join();
+}
+
 }  // namespace
 }  // namespace livekit::token::http
