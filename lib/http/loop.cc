@@ -117,18 +117,16 @@ void Loop::Wait() {
 template <typename Step>
 void Loop::Drive(Connection& connection, Step step) {
   if (connection.closed()) return;
-  bool more = false;
   try {
-    more = step();
+    if (step() && !connection.closed() && !connection.queued) {
+      ready_.push_back(&connection);
+      connection.queued = true;
+    }
   } catch (...) {
     // Only the allocator throws here. This client is out of luck; the others go on.
     connection.Close();
   }
-  if (connection.closed()) {
-    Remove(connection);
-  } else if (more && !std::exchange(connection.queued, true)) {
-    ready_.push_back(&connection);
-  }
+  if (connection.closed()) Remove(connection);
 }
 
 void Loop::Remove(Connection& connection) {
