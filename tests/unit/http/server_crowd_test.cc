@@ -80,6 +80,7 @@ TEST_F(ServerCrowdTest, SpreadsConnectionsOverItsThreads) {
   ServerOptions options = SmallOptions();
   options.threads = 3;
   Start(options);
+  const auto stopped = StoppedWithScope();
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 30; ++i) {
     clients.push_back(std::make_unique<RawClient>(server_->port()));
@@ -137,6 +138,7 @@ TEST_F(ServerCrowdTest, RefusesConnectionsBeyondTheLimitAndRecovers) {
   ServerOptions options = SmallOptions();
   options.max_connections = 3;
   Start(options);
+  const auto stopped = StoppedWithScope();
   std::vector<std::unique_ptr<RawClient>> busy;
   for (int i = 0; i < 3; ++i) {
     busy.push_back(std::make_unique<RawClient>(server_->port()));
@@ -182,6 +184,7 @@ TEST_F(ServerCrowdTest, ASlowReaderKeepsNobodyWaitingAndGetsEverything) {
   ServerOptions options = SmallOptions();
   options.threads = 1;
   Start(options);
+  const auto stopped = StoppedWithScope();
   RawClient slow(server_->port());
   slow.Send(GetRequest("/large") + GetRequest("/large"));
   ExpectServed();
@@ -198,6 +201,7 @@ TEST_F(ServerCrowdTest, AClientThatDoesNotReadIsGivenUp) {
   ServerOptions options = SmallOptions();
   options.request_timeout = milliseconds(100);
   Start(options);
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   client.Send(GetRequest("/"));
   // The drain has nothing to wait for once the connection is gone, which is long before its deadline.
@@ -242,6 +246,7 @@ TEST_F(ServerCrowdTest, AnswersPreflightsAndRefusalsWhileRequestsWait) {
   ServerOptions options = SmallOptions();
   options.threads = 1;
   Start(options);
+  const auto stopped = StoppedWithScope();
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 200; ++i) {
     clients.push_back(std::make_unique<RawClient>(server_->port()));
@@ -266,13 +271,16 @@ TEST_F(ServerCrowdTest, SurvivesClientsThatVanish) {
     waiting.push_back(std::move(respond));
   };
   Start();
+  const auto stopped = StoppedWithScope();
   for (int i = 0; i < 50; ++i) {
     RawClient client(server_->port());
     client.Send(i % 2 == 0 ? PostRequest("/token", "x") : "POST /token HTTP/1.1\r\nHost: t\r\nContent-Le");
   }
   ExpectServed();
-  std::lock_guard lock(mutex);
-  for (const Respond& respond : waiting) respond(TextResponse(200, "to nobody"));
+  {
+    std::lock_guard lock(mutex);
+    for (const Respond& respond : waiting) respond(TextResponse(200, "to nobody"));
+  }
   ExpectServed();
 }
 
@@ -290,6 +298,7 @@ TEST_F(ServerCrowdTest, AnswersThatCrossTheirDeadlineAreAnsweredOnce) {
   ServerOptions options = SmallOptions();
   options.request_timeout = milliseconds(5);
   Start(options);
+  const auto stopped = StoppedWithScope();
   for (int i = 0; i < 100; ++i) {
     RawClient client(server_->port());
     const auto response = client.Exchange(PostRequest("/token", "x", "Connection: close\r\n"));

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "base/status.h"
 #include "gtest/gtest.h"
 #include "http/server.h"
@@ -50,6 +51,12 @@ class ServerFixture : public ::testing::Test {
 
   void Start(ServerOptions options = SmallOptions()) {
     ASSERT_OK_AND_ASSIGN(server_, Server::Start(std::move(options), handler_));
+  }
+
+  // Stops the server before what its handler uses goes: requests may still arrive while a test ends. For after the
+  // handler's variables.
+  [[nodiscard]] auto StoppedWithScope() {
+    return absl::MakeCleanup([this] { server_.reset(); });
   }
 
   // One answer on a connection of its own, which has to end after it.

@@ -97,6 +97,7 @@ TEST_F(ServerLifetimeTest, DrainFinishesWhatIsInProgress) {
   std::promise<Respond> arrived;
   handler_.on_request = [&](Request, Respond respond) { arrived.set_value(std::move(respond)); };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   RawClient idle(server_->port());
   client.Send(PostRequest("/token", "x"));
@@ -130,6 +131,7 @@ TEST_F(ServerLifetimeTest, DrainEndsTheRestAtItsDeadline) {
   std::promise<Respond> arrived;
   handler_.on_request = [&](Request, Respond respond) { arrived.set_value(std::move(respond)); };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   client.Send(PostRequest("/token", "x"));
   Respond respond = arrived.get_future().get();

@@ -26,6 +26,7 @@ TEST_F(ServerTest, HandsOverTheRequestAsSent) {
     respond(TextResponse(201, "made"));
   };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   const auto response = client.Exchange(
       PostRequest("/token?room=1", "{\"a\":1}", "X-Twice: 1\r\nx-twice: 2\r\nAuthorization: Bearer a%41%0d%0aX\r\n"));
@@ -52,6 +53,7 @@ TEST_F(ServerTest, TakesThePeerAddressFromTheSocketOnly) {
     respond(TextResponse(200, ""));
   };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   ASSERT_TRUE(client.Exchange(GetRequest("/", "REMOTE_ADDR: 6.6.6.6\r\nX-Forwarded-For: 6.6.6.6\r\n")));
   EXPECT_EQ(seen.peer_address, "127.0.0.1");
@@ -90,6 +92,7 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
     }
   };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   client.Send(PostRequest("/token", "1") + PostRequest("/token", "2") + "\r\n" + PostRequest("/token", "3"));
   first.get_future().get()(TextResponse(200, "1"));
@@ -175,6 +178,7 @@ TEST_F(ServerTest, LeavesTheBodyAloneWhateverTheClientWouldAccept) {
     respond(std::move(response));
   };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   for (const char* header : {"Accept-Encoding: gzip, br\r\n", "Range: bytes=0-9\r\n", "Range: nonsense\r\n"}) {
     const auto response = client.Exchange(PostRequest("/token", "{}", header));
@@ -193,6 +197,7 @@ TEST_F(ServerTest, AcceptsAnAnswerFromAnotherThread) {
     threads.emplace_back([text = request.body, respond = std::move(respond)] { respond(TextResponse(200, text)); });
   };
   Start();
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   for (const char* text : {"one", "two"}) {
     const auto response = client.Exchange(PostRequest("/token", text));
@@ -217,6 +222,7 @@ TEST_F(ServerTest, IgnoresALateAnswerAndASecondOne) {
   ServerOptions options = SmallOptions();
   options.request_timeout = std::chrono::milliseconds(100);
   Start(options);
+  const auto stopped = StoppedWithScope();
   RawClient client(server_->port());
   auto response = client.Exchange(PostRequest("/token", "slow"));
   ASSERT_TRUE(response);

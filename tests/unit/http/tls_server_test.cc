@@ -58,6 +58,7 @@ TEST_F(TlsServerTest, WritesLargeAnswersToSlowReadersAndServesOthersMeanwhile) {
   ServerOptions options = SmallOptions();
   options.threads = 1;
   StartTls(options);
+  const auto stopped = StoppedWithScope();
   TlsClient slow(server_->port());
   slow.Send(GetRequest("/large") + GetRequest("/next"));
   TlsClient other(server_->port());
@@ -76,6 +77,7 @@ TEST_F(TlsServerTest, AnswersFromOtherThreads) {
   std::promise<Respond> arrived;
   handler_.on_request = [&](Request, Respond respond) { arrived.set_value(std::move(respond)); };
   StartTls();
+  const auto stopped = StoppedWithScope();
   TlsClient client(server_->port());
   client.Send(PostRequest("/token", "x"));
   arrived.get_future().get()(TextResponse(200, "later"));
@@ -131,6 +133,7 @@ TEST_F(TlsServerTest, DrainsLikePlainConnections) {
     arrived.set_value(std::move(respond));
   };
   StartTls();
+  const auto stopped = StoppedWithScope();
   TlsClient idle(server_->port());
   ASSERT_TRUE(idle.Exchange(GetRequest("/idle")));
   TlsClient client(server_->port());
