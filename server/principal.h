@@ -1,11 +1,12 @@
 // Who is asking.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "google/protobuf/struct.pb.h"
+#include "server/claims.h"
 
 namespace livekit::token {
 
@@ -15,12 +16,22 @@ struct PresentedHeader {
   std::string value;
 };
 
+// The names in a client certificate that the connection has verified.
+struct PeerCertificate {
+  std::vector<std::string> uri_sans;
+  std::vector<std::string> dns_sans;
+};
+
 // Everything in a request that can prove an identity, for one of its two roles: the principal, for whom a token is, or
 // the caller, the program that speaks.
 struct Credentials {
   std::vector<PresentedHeader> headers;
+  // What an authenticating proxy says; present, even if empty, exactly when the peer is one. Not for callers.
+  std::optional<std::vector<PresentedHeader>> trusted_headers = std::nullopt;
+  // Of the connection; only for callers.
+  std::optional<PeerCertificate> certificate = std::nullopt;
 
-  bool empty() const { return headers.empty(); }
+  bool empty() const { return headers.empty() && !trusted_headers && !certificate; }
 };
 
 // The header that carries a caller's credential. It is never relayed and never counts for a principal.
@@ -28,9 +39,10 @@ inline constexpr std::string_view kCallerHeader = "x-caller-authorization";
 
 // An authenticated identity.
 struct Principal {
-  std::string authenticator;  // name of the authenticator that vouches for it
+  std::string authenticator;  // name of the authenticator that vouches for it; empty if a service does
+  std::string service;        // name of the service that asserts it; empty if an authenticator vouches for it
   std::string subject;        // empty for anonymous callers
-  google::protobuf::Struct claims;
+  Claims claims;
 };
 
 }  // namespace livekit::token

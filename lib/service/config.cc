@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
+#include "google/protobuf/struct.pb.h"
 #include "service/duration_text.h"
 #include "service/yaml_tree.h"
 
@@ -64,7 +65,7 @@ class Reader {
         AddProblem(member_path, "is given twice");
         continue;
       }
-      const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(key);
+      const FieldDescriptor* field = FindField(*message.GetDescriptor(), key);
       if (field == nullptr) {
         AddProblem(member_path, "is not a known key; known here: " + KnownKeys(*message.GetDescriptor()));
       } else if (CheckOneof(node, *field, member_path)) {
@@ -76,9 +77,21 @@ class Reader {
   void AddProblem(const std::string& path, std::string_view text) { problems_.push_back({path, std::string(text)}); }
 
  private:
+  // The key of a field: its name, without the underscore at the end of names that mean something else in C++.
+  static std::string KeyOf(const FieldDescriptor& field) {
+    std::string key = field.name();
+    if (key.back() == '_') key.pop_back();
+    return key;
+  }
+  static const FieldDescriptor* FindField(const Descriptor& type, const std::string& key) {
+    if (key.empty() || key.back() == '_') return nullptr;
+    const FieldDescriptor* field = type.FindFieldByName(key);
+    return field != nullptr ? field : type.FindFieldByName(key + "_");
+  }
+
   static std::string KnownKeys(const Descriptor& type) {
     std::vector<std::string> names;
-    for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+    for (int i = 0; i < type.field_count(); ++i) names.push_back(KeyOf(*type.field(i)));
     return names.empty() ? "none" : JoinNames(names);
   }
 
@@ -100,8 +113,8 @@ class Reader {
     const auto* oneof = field.real_containing_oneof();
     if (oneof == nullptr) return true;
     for (const auto& [key, value] : parent.members) {
-      if (key == field.name()) return true;
-      const FieldDescriptor* other = field.containing_type()->FindFieldByName(key);
+      if (key == KeyOf(field)) return true;
+      const FieldDescriptor* other = FindField(*field.containing_type(), key);
       if (other == nullptr || other->real_containing_oneof() != oneof) continue;
       std::vector<std::string> names;
       for (int i = 0; i < oneof->field_count(); ++i) names.push_back(oneof->field(i)->name());
@@ -115,6 +128,10 @@ class Reader {
     if (field.is_map()) {
       ReadMap(node, path, field, message);
     } else if (field.is_repeated()) {
+      // One text stands for a list of one.
+      if (node.kind == YamlNode::Kind::kScalar && field.type() == FieldDescriptor::TYPE_STRING) {
+        return ReadValue(node, path, field, message);
+      }
       if (!IsUsable(node, path, YamlNode::Kind::kList, "must be a list")) return;
       for (std::size_t i = 0; i < node.items.size(); ++i) {
         ReadValue(node.items[i], ConfigPath(path, static_cast<int>(i)), field, message);
@@ -154,6 +171,10 @@ class Reader {
           field.is_repeated() ? *reflection.AddMessage(&message, &field) : *reflection.MutableMessage(&message, &field);
       if (IsDuration(field)) {
         ReadDuration(node, path, child);
+      } else if (auto* json = dynamic_cast<google::protobuf::Struct*>(&child)) {
+        ReadStruct(node, path, *json);
+      } else if (auto* list = dynamic_cast<google::protobuf::ListValue*>(&child)) {
+        ReadListValue(node, path, *list);
       } else {
         ReadMessage(node, path, child);
       }
@@ -242,6 +263,46 @@ class Reader {
     }
     AddProblem(path, "must be one of: " + JoinNames(names));
     return nullptr;
+  }
+
+  // --- free values
+
+  void ReadStruct(const YamlNode& node, const std::string& path, google::protobuf::Struct& out) {
+    if (!IsUsable(node, path, YamlNode::Kind::kMap, "must be a mapping of names to values")) return;
+    for (const auto& [key, value] : node.members) {
+      const std::string member_path = ConfigPath(path, key);
+      if (out.fields().count(key) != 0) {
+        AddProblem(member_path, "is given twice");
+      } else {
+        ReadFreeValue(value, member_path, (*out.mutable_fields())[key]);
+      }
+    }
+  }
+
+  void ReadListValue(const YamlNode& node, const std::string& path, google::protobuf::ListValue& out) {
+    // One value stands for a list of one.
+    if (node.kind == YamlNode::Kind::kScalar) return ReadFreeValue(node, path, *out.add_values());
+    if (!IsUsable(node, path, YamlNode::Kind::kList, "must be a list")) return;
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+      ReadFreeValue(node.items[i], ConfigPath(path, static_cast<int>(i)), *out.add_values());
+    }
+  }
+
+  // Plain `true`, `false` and decimal integers are what they look like, everything else is text.
+  void ReadFreeValue(const YamlNode& node, const std::string& path, google::protobuf::Value& out) {
+    if (node.kind == YamlNode::Kind::kMap) return ReadStruct(node, path, *out.mutable_struct_value());
+    if (node.kind == YamlNode::Kind::kList) return ReadListValue(node, path, *out.mutable_list_value());
+    if (!IsUsable(node, path, YamlNode::Kind::kScalar, "must be a value")) return;
+    const std::string_view text = node.scalar;
+    const std::string_view digits = text.substr(!text.empty() && text[0] == '-' ? 1 : 0);
+    if (node.plain && (text == "true" || text == "false")) {
+      out.set_bool_value(text == "true");
+    } else if (node.plain && !digits.empty() && digits.size() <= 15 && (digits == "0" || digits[0] != '0') &&
+               digits.find_first_not_of("0123456789") == std::string_view::npos) {
+      out.set_number_value(std::stod(node.scalar));
+    } else {
+      out.set_string_value(node.scalar);
+    }
   }
 
   void ReadDuration(const YamlNode& node, const std::string& path, Message& message) {

@@ -22,8 +22,10 @@ using ConfigProblems = std::vector<ConfigProblem>;
 
 // Reads YAML text into `message`: keys are field names, durations are written as `1h30m`, enum values as their names in
 // lower case without the enum's prefix, scalars by the field's type (a string field takes any plain scalar, a bool only
-// `true` and `false`, integers only decimal digits). Unknown and duplicate keys, anchors, aliases, tags, more than one
-// document and depth over 32 are problems. Returns every problem found; empty means the message is complete.
+// `true` and `false`, integers only decimal digits), a list of strings also as one string. The underscore at the end of
+// a field's name is no part of its key. Free values (google.protobuf.Struct and ListValue) are text, except plain
+// `true`, `false` and decimal integers of at most 15 digits. Unknown and duplicate keys, anchors, aliases, tags, more
+// than one document and depth over 32 are problems. Returns every problem found; empty means the message is complete.
 ConfigProblems ReadYaml(std::string_view yaml, google::protobuf::Message& message);
 
 // The same with the mapping below the top-level key `section` read into `section_message` and the rest into `message`;

@@ -16,7 +16,7 @@ namespace livekit::token {
 struct ApiKeyRecord {
   std::string id;
   std::string sha256;  // 32 bytes: the hash of the secret part
-  google::protobuf::Struct claims;
+  Claims claims;
   std::optional<Time> not_after;
 };
 

@@ -53,13 +53,15 @@ TEST(IsApiKeyId, TakesOnlyShortPlainNames) {
 
 TEST(ApiKeyAuthenticator, AuthenticatesAKey) {
   auto record = RecordOf("web", SecretOf("web"));
-  (*record.claims.mutable_fields())["plan"].set_string_value("pro");
+  record.claims = Claims({{"plan", "pro"}});
   const ApiKeyAuthenticator authenticator("partners", kHeader, {record});
   auto principal = Authenticate(authenticator, In(kHeader, KeyOf("web")));
   ASSERT_OK(principal);
   EXPECT_EQ(principal->authenticator, "partners");
   EXPECT_EQ(principal->subject, "web");
-  EXPECT_EQ(principal->claims.fields().at("plan").string_value(), "pro");
+  const nlohmann::json* plan = principal->claims.Find(*ClaimPath::Parse("plan"));
+  ASSERT_NE(plan, nullptr);
+  EXPECT_EQ(*plan, "pro");
 }
 
 TEST(ApiKeyAuthenticator, RefusesEveryOtherKeyAndSaysThatOneWasPresented) {

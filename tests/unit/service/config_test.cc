@@ -119,6 +119,56 @@ TEST(ReadYaml, AnEmptyFileIsAnEmptyMapping) {
   ExpectReads<ServerConfig>("---\nreflection: true\n", "reflection: true");
 }
 
+TEST(ReadYaml, TakesOneTextForAListOfOne) {
+  ServerConfig config;
+  ASSERT_EQ(FormatProblems("f", ReadYaml("services: [{projects: main}]", config)), "");
+  ASSERT_EQ(config.services(0).projects_size(), 1);
+  EXPECT_EQ(config.services(0).projects(0), "main");
+}
+
+TEST(ReadYaml, LeavesTheUnderscoreOfAFieldsNameOutOfItsKey) {
+  ServerConfig config;
+  ASSERT_EQ(FormatProblems("f", ReadYaml("services: [{assert: true}]", config)), "");
+  EXPECT_TRUE(config.services(0).assert_());
+  EXPECT_EQ(ReadYaml("services: [{assert_: true}]", config).size(), 1u);
+}
+
+TEST(ReadYaml, ReadsFreeValues) {
+  ServerConfig config;
+  const ConfigProblems problems = ReadYaml(R"(
+policies:
+  - match: { claims: { plan: pro, level: [1, "2", true, "no", 010, 1.5] } }
+    room_config: { value: { agents: [{ agent_name: a, metadata: { n: -3, t: "{subject}" } }] } }
+)",
+                                           config);
+  ASSERT_EQ(FormatProblems("f", problems), "");
+  const auto& claims = config.policies(0).match().claims();
+  ASSERT_EQ(claims.at("plan").values_size(), 1);
+  EXPECT_EQ(claims.at("plan").values(0).string_value(), "pro");
+  const auto& level = claims.at("level").values();
+  ASSERT_EQ(level.size(), 6);
+  EXPECT_EQ(level[0].number_value(), 1);
+  EXPECT_EQ(level[1].string_value(), "2");
+  EXPECT_TRUE(level[2].bool_value());
+  EXPECT_EQ(level[3].string_value(), "no");
+  EXPECT_EQ(level[4].string_value(), "010");  // what YAML makes of it depends on the library
+  EXPECT_EQ(level[5].string_value(), "1.5");
+  const auto& agent = config.policies(0).room_config().value().fields().at("agents").list_value().values(0);
+  const auto& metadata = agent.struct_value().fields().at("metadata").struct_value().fields();
+  EXPECT_EQ(metadata.at("n").number_value(), -3);
+  EXPECT_EQ(metadata.at("t").string_value(), "{subject}");
+}
+
+TEST(ReadYaml, FindsProblemsInFreeValues) {
+  ServerConfig config;
+  const ConfigProblems problems =
+      ReadYaml("policies: [{match: {claims: {a: {b: c}}}, room_config: {value: {x: , y: 1, y: 2}}}]", config);
+  EXPECT_EQ(FormatProblems("f", problems),
+            "f: policies[0].match.claims.a: must be a list\n"
+            "f: policies[0].room_config.value.x: has no value\n"
+            "f: policies[0].room_config.value.y: is given twice\n");
+}
+
 struct BadYaml {
   const char* yaml;
   const char* path;
@@ -159,7 +209,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadYaml{"drain: {delay: }", "drain.delay", "has no value"},
         BadYaml{"projects: [~]", "projects[0]", "has no value"}, BadYaml{"listen: text", "listen", "must be a mapping"},
         BadYaml{"listen: []", "listen", "must be a mapping"}, BadYaml{"projects: {}", "projects", "must be a list"},
-        BadYaml{"services: [{projects: main}]", "services[0].projects", "must be a list"},
+        BadYaml{"services: [{projects: {a: b}}]", "services[0].projects", "must be a list"},
         BadYaml{"log_level: {}", "log_level", "single value"}, BadYaml{"log_level: [a]", "log_level", "single value"},
         BadYaml{"reflection: yes", "reflection", "true or false"},
         BadYaml{"reflection: True", "reflection", "true or false"},

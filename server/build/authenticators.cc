@@ -1,0 +1,124 @@
+#include "server/build/authenticators.h"
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/text.h"
+#include "server/authn/api_key.h"
+#include "server/build/context.h"
+
+namespace livekit::token::build {
+namespace {
+
+namespace cfg = config::v1;
+
+class AuthenticatorBuilder {
+ public:
+  explicit AuthenticatorBuilder(Context& context) : context_(context) {}
+
+  AuthenticatorSet Build(const google::protobuf::RepeatedPtrField<cfg::Authenticator>& authenticators) {
+    if (authenticators.empty()) {
+      context_.Problem("authenticators", "at least one is required; `--dev` starts without, on loopback only");
+    }
+    std::set<std::string> names;
+    for (int i = 0; i < authenticators.size(); ++i) {
+      const cfg::Authenticator& authenticator = authenticators[i];
+      const std::string path = ConfigPath("authenticators", i);
+      context_.CheckName(path, authenticator.name(), names);
+      context_.authenticator_names.insert(authenticator.name());
+      switch (authenticator.kind_case()) {
+        case cfg::Authenticator::kApiKeys:
+          BuildApiKeys(ConfigPath(path, "api_keys"), authenticator.name(), authenticator.api_keys());
+          break;
+        case cfg::Authenticator::kAnonymous:
+          if (!context_.anonymous.empty()) context_.Problem(ConfigPath(path, "anonymous"), "there is one already");
+          context_.anonymous = authenticator.name();
+          break;
+        default:
+          context_.Problem(path, "says not how: give `api_keys` or `anonymous`");
+      }
+    }
+    return AuthenticatorSet(std::move(authenticators_), context_.anonymous);
+  }
+
+ private:
+  void BuildApiKeys(const std::string& path, const std::string& name, const cfg::ApiKeys& keys) {
+    const std::string header = keys.header().empty() ? "x-api-key" : AsciiLower(keys.header());
+    if (header == kCallerHeader ||
+        header.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+      context_.Problem(ConfigPath(path, "header"), "is not a header that can carry end users' keys");
+    }
+    const std::string file_path = ConfigPath(path, "file");
+    if (keys.file().empty()) return context_.Problem(file_path, "is required");
+    auto text = ReadFile(keys.file());
+    if (!text.ok()) return context_.Problem(file_path, keys.file() + " cannot be read");
+    cfg::ApiKeyFile file;
+    for (const auto& problem : ReadYaml(*text, file)) {
+      context_.Problem(file_path, keys.file() + ": " + problem.path + ": " + problem.message);
+    }
+    std::vector<ApiKeyRecord> records;
+    for (int i = 0; i < file.keys_size(); ++i) {
+      const std::string place = keys.file() + ": " + ConfigPath("keys", i);
+      if (auto record = ReadRecord(file_path, place, file.keys(i))) {
+        const auto [owner, inserted] = api_key_owners_.emplace(record->id, name);
+        if (!inserted && owner->second != name) {
+          context_.Problem(file_path,
+                           place + ".id: belongs to another authenticator, so that its key would be ambiguous");
+        }
+        records.push_back(*std::move(record));
+      }
+    }
+    authenticators_.push_back(std::make_unique<ApiKeyAuthenticator>(name, header, std::move(records)));
+  }
+
+  std::optional<ApiKeyRecord> ReadRecord(const std::string& path, const std::string& place,
+                                         const cfg::ApiKeyEntry& entry) {
+    const std::size_t before = context_.problems.size();
+    ApiKeyRecord record;
+    record.id = entry.id();
+    if (!IsApiKeyId(entry.id())) context_.Problem(path, place + ".id: must be 1 to 64 letters, digits, `-` and `_`");
+    const std::string hash = AsciiLower(entry.sha256());
+    if (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      context_.Problem(path, place + ".sha256: must be 64 hexadecimal digits; `--hash_api_key ID` prints the line");
+    } else {
+      const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+      for (std::size_t i = 0; i < 64; i += 2) {
+        record.sha256.push_back(static_cast<char>(digit(hash[i]) * 16 + digit(hash[i + 1])));
+      }
+    }
+    nlohmann::json claims = nlohmann::json::object();
+    for (const auto& [name, value] : entry.claims()) claims[name] = value;
+    record.claims = Claims(std::move(claims));
+    if (!entry.not_after().empty()) {
+      absl::Time time;
+      std::string error;
+      if (absl::ParseTime(absl::RFC3339_full, entry.not_after(), &time, &error)) {
+        record.not_after = absl::ToChronoTime(time);
+      } else {
+        context_.Problem(path, place + ".not_after: must be a time such as 2027-01-31T00:00:00Z");
+      }
+    }
+    if (context_.problems.size() != before) return std::nullopt;
+    return record;
+  }
+
+  Context& context_;
+  std::vector<std::unique_ptr<const Authenticator>> authenticators_;
+  std::map<std::string, std::string> api_key_owners_;
+};
+
+}  // namespace
+
+AuthenticatorSet BuildAuthenticators(const google::protobuf::RepeatedPtrField<cfg::Authenticator>& authenticators,
+                                     Context& context) {
+  return AuthenticatorBuilder(context).Build(authenticators);
+}
+
+}  // namespace livekit::token::build

@@ -1,0 +1,65 @@
+#include "server/build/context.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "livekit/token/grants.h"
+
+namespace livekit::token::build {
+
+void Context::CheckName(const std::string& path, const std::string& name, std::set<std::string>& seen) {
+  if (name.empty()) {
+    Problem(ConfigPath(path, "name"), "is required");
+  } else if (!seen.insert(name).second) {
+    Problem(ConfigPath(path, "name"), "is there twice");
+  }
+}
+
+void Context::CheckGlobs(const std::string& path, const google::protobuf::RepeatedPtrField<std::string>& globs) {
+  for (int i = 0; i < globs.size(); ++i) {
+    if (globs[i].empty()) Problem(ConfigPath(path, i), "is empty");
+    if (globs[i].find_first_of("^$|()[]{}+?\\") != std::string::npos) {
+      Problem(ConfigPath(path, i),
+              "is a literal name in which only `*` is special; regular expressions do not work here");
+    }
+  }
+}
+
+std::chrono::seconds Context::Seconds(const std::string& path, const google::protobuf::Duration& duration) {
+  if (duration.nanos() != 0) Problem(path, "must be whole seconds");
+  return std::chrono::seconds(duration.seconds());
+}
+
+std::shared_ptr<const Project> Context::FindProject(const std::string& path, const std::string& name) {
+  if (name.empty()) {
+    if (projects.size() == 1) return projects.front();
+    Problem(path, "is required, since there are several projects");
+    return nullptr;
+  }
+  for (const auto& project : projects) {
+    if (project->name == name) return project;
+  }
+  Problem(path, "is not the name of a project");
+  return nullptr;
+}
+
+bool Context::CheckAuthenticator(const std::string& path, const std::string& name) {
+  if (!name.empty() && authenticator_names.count(name) != 0) return true;
+  Problem(path, name.empty() ? "is required" : "is not the name of an authenticator");
+  return false;
+}
+
+void Context::CheckSources(const std::string& path, const v1::VideoGrant& grants) {
+  for (int i = 0; i < grants.can_publish_sources_size(); ++i) {
+    if (IsTrackSource(grants.can_publish_sources(i))) continue;
+    Problem(ConfigPath(ConfigPath(path, "can_publish_sources"), i),
+            "must be camera, microphone, screen_share or screen_share_audio");
+  }
+}
+
+std::string Sentence(const absl::Status& status) {
+  const v1::Error error = ToError(status);
+  return error.fields_size() > 0 ? error.fields(0).message() : error.message();
+}
+
+}  // namespace livekit::token::build

@@ -1,0 +1,54 @@
+// What the parts of a build share.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/repeated_field.h"
+#include "livekit/token/v1/grants.pb.h"
+#include "server/authority_builder.h"
+#include "server/projects.h"
+
+namespace livekit::token::build {
+
+// Collects what is wrong with a configuration, and what its later parts refer to.
+struct Context {
+  explicit Context(const BuildOptions& build_options) : options(build_options) {}
+
+  void Problem(const std::string& path, std::string message) { problems.push_back({path, std::move(message)}); }
+  void Warning(const std::string& path, std::string message) { warnings.push_back({path, std::move(message)}); }
+
+  // Notes a name that is missing or there twice.
+  void CheckName(const std::string& path, const std::string& name, std::set<std::string>& seen);
+  // Notes elements that are empty or look like regular expressions.
+  void CheckGlobs(const std::string& path, const google::protobuf::RepeatedPtrField<std::string>& globs);
+  // Notes a duration that is not whole seconds.
+  std::chrono::seconds Seconds(const std::string& path, const google::protobuf::Duration& duration);
+  // The project of that name, or the only one if `name` is empty; null is a problem already.
+  std::shared_ptr<const Project> FindProject(const std::string& path, const std::string& name);
+  // Notes a name that no authenticator has.
+  bool CheckAuthenticator(const std::string& path, const std::string& name);
+
+  // Notes names in `can_publish_sources` that no source has.
+  void CheckSources(const std::string& path, const v1::VideoGrant& grants);
+
+  const BuildOptions& options;
+  ConfigProblems problems;
+  ConfigProblems warnings;
+  std::vector<std::shared_ptr<const Project>> projects;
+  std::set<std::string> key_ids;  // of all projects' API keys
+  std::set<std::string> authenticator_names;
+  std::string anonymous;  // name of the anonymous authenticator; empty if there is none
+};
+
+// The sentence of a refusal that our own code made about a configured value.
+std::string Sentence(const absl::Status& status);
+
+}  // namespace livekit::token::build
