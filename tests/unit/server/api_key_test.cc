@@ -53,7 +53,7 @@ TEST(IsApiKeyId, TakesOnlyShortPlainNames) {
 
 TEST(ApiKeyAuthenticator, AuthenticatesAKey) {
   auto record = RecordOf("web", SecretOf("web"));
-  record.claims = Claims({{"plan", "pro"}});
+  record.claims = Claims(nlohmann::json{{"plan", "pro"}});
   const ApiKeyAuthenticator authenticator("partners", kHeader, {record});
   auto principal = Authenticate(authenticator, In(kHeader, KeyOf("web")));
   ASSERT_OK(principal);
