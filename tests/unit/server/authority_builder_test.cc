@@ -235,7 +235,8 @@ TEST_F(BuildAuthority, AuthenticatesTheKeysOfTheFile) {
   EXPECT_THAT(ask("web." + SecretOf("old")), IsRefusal(v1::AUTHENTICATION_FAILED));
   auto web = ask(KeyOf("web"));
   ASSERT_OK(web);
-  EXPECT_EQ(web->claims.fields().at("plan").string_value(), "pro");
+  ASSERT_NE(web->claims.Find(*ClaimPath::Parse("plan")), nullptr);
+  EXPECT_EQ(*web->claims.Find(*ClaimPath::Parse("plan")), "pro");
   clock_.now -= std::chrono::seconds(1);
   EXPECT_OK(ask("web." + SecretOf("old")));
   clock_.now += std::chrono::seconds(2);
