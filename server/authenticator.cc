@@ -22,7 +22,7 @@ AuthenticatorSet::AuthenticatorSet(std::vector<std::unique_ptr<const Authenticat
 void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const {
   if (credentials.empty()) {
     if (anonymous_.empty()) return done(Refuse(v1::AUTHENTICATION_REQUIRED));
-    return done(Principal{anonymous_, "", "", {}});
+    return done(Principal{anonymous_, "", {}});
   }
   // A header twice would let two readers see two identities.
   std::set<std::string_view> names;

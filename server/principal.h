@@ -40,9 +40,9 @@ inline constexpr std::string_view kCallerHeader = "x-caller-authorization";
 // An authenticated identity.
 struct Principal {
   std::string authenticator;  // name of the authenticator that vouches for it; empty if a service does
-  std::string service;        // name of the service that asserts it; empty if an authenticator vouches for it
   std::string subject;        // empty for anonymous callers
   Claims claims;
+  std::string service = {};  // name of the service that asserts it; empty if an authenticator vouches for it
 };
 
 }  // namespace livekit::token

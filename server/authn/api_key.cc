@@ -65,7 +65,7 @@ void ApiKeyAuthenticator::Authenticate(const Credentials& credentials, Time now,
   if (match == nullptr || secret.size() < kMinSecretLength) {
     return done(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
   }
-  done(Principal{name_, "", match->id, match->claims});
+  done(Principal{name_, match->id, match->claims});
 }
 
 NewApiKey HashApiKey(std::string_view id, std::string_view secret) {
