@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 import answers
+import callers
 import peers
 
 SCRIPT = pathlib.Path(__file__).with_name("post.lua")
@@ -16,27 +17,31 @@ ERRORS = ("connect_errors", "status_errors", "read_errors", "timeouts")
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured: a kind of request, connections, and whether each request has a new one."""
+    """What is measured: a kind of request, connections, whether each request has a new one, and who asks."""
 
     kind: str
     connections: int
     new: bool = False
+    caller: str = ""
 
     @property
     def name(self):
-        return f"{self.kind}-{'new' if self.new else self.connections}"
+        return f"{self.kind}{'-' if self.caller else ''}{self.caller}-{'new' if self.new else self.connections}"
 
     @property
     def title(self):
         how = f"a new connection per request, {self.connections} clients" if self.new else (
             f"{self.connections} connection{'s' if self.connections > 1 else ''}"
         )
-        return f"{'small body' if self.kind == 'small' else 'agent dispatch'}, {how}"
+        who = {"": "", "jwt": " with a JWT", "jwt-ten-rules": " with a JWT, ten rules"}[self.caller]
+        return f"{'small body' if self.kind == 'small' else 'agent dispatch'}{who}, {how}"
 
 
 CELLS = [
     *(Cell(kind, connections) for kind in answers.REQUESTS for connections in (1, 16, 64, 512)),
     *(Cell(kind, 32, new=True) for kind in answers.REQUESTS),
+    *(Cell(kind, 64, caller="jwt") for kind in answers.REQUESTS),
+    Cell("small", 64, caller="jwt-ten-rules"),
 ]
 BY_NAME = {cell.name: cell for cell in CELLS}
 
@@ -71,12 +76,13 @@ def body_file(kind):
     return path
 
 
-def wrk(server, kind, connections, seconds, threads=THREADS):
+def wrk(server, kind, connections, seconds, threads=THREADS, caller=""):
     """Keep-alive connections, each with the next request as soon as one is answered."""
     url = f"http://127.0.0.1:{server.port}{server.path(kind)}"
     threads = min(threads, connections)
     options = [f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "2s", "-s", SCRIPT]
-    return _run([peers.need("wrk"), *options, url, "--", body_file(kind)])
+    lines = [f"{name}: {value}" for name, value in callers.headers(caller).items()]
+    return _run([peers.need("wrk"), *options, url, "--", body_file(kind), *lines])
 
 
 def generate(server, kind, seconds, **options):
@@ -92,7 +98,7 @@ def measure(server, cell, seconds):
         options = {"connections": cell.connections, "threads": THREADS, "close": True}
         sample = generate(server, cell.kind, seconds, **options)
     else:
-        sample = wrk(server, cell.kind, cell.connections, seconds)
+        sample = wrk(server, cell.kind, cell.connections, seconds, caller=cell.caller)
     if sample.requests:
         sample.cpu = (server.cpu_seconds() - before) / sample.requests * 1e6
     return sample

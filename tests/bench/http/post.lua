@@ -1,4 +1,4 @@
--- For wrk: POSTs the file named by the first argument and prints the result as one line of JSON.
+-- For wrk: POSTs the file named by the first argument with the header lines of the others, and prints the result as one line of JSON.
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))
@@ -6,6 +6,10 @@ function init(args)
   wrk.headers["Content-Type"] = "application/json"
   wrk.body = file:read("*a")
   file:close()
+  for i = 2, #args do
+    local name, value = args[i]:match("^([^:]+): (.*)$")
+    wrk.headers[name] = value
+  end
 end
 
 function done(summary, latency, requests)

@@ -5,6 +5,7 @@ import shutil
 import time
 
 import answers
+import callers
 import peers
 from process import Program, free_port
 
@@ -16,13 +17,14 @@ SETTINGS = {
 BIN = peers.ROOT / "build/bin"
 GATEWAY_SECRET = "benchGatewaySecret0123456789abcdefghijklmnop"
 
-# Anonymous callers may choose what the requests of the benchmark choose.
+# Anonymous callers and users may choose what the requests of the benchmark choose.
 SERVER_YAML = """
 listen: {{ grpc: "{grpc}", admin: "127.0.0.1:0" }}
 projects: [{{ name: bench, client_url: "{url}", keys: {{ env: true }} }}]
 authenticators:
   - {{ name: anyone, anonymous: {{}} }}
   - {{ name: programs, api_keys: {{ file: programs.yaml, header: authorization }} }}
+  - {users}
 policies:
   - name: bench
     match: {{ authenticator: anyone }}
@@ -31,7 +33,7 @@ policies:
     metadata: {{ client: allow }}
     attributes: {{ client: allow }}
     room_config: {{ client: allow, agents: ["*"] }}
-services: [{{ name: gateway, match: {{ authenticator: programs, subject: gateway }}, relay: true }}]
+{user_policies}services: [{{ name: gateway, match: {{ authenticator: programs, subject: gateway }}, relay: true }}]
 log_level: {log_level}
 """
 
@@ -117,7 +119,9 @@ def write(folder, name, text):
 def write_server_yaml(folder, grpc, log_level, more=""):
     digest = hashlib.sha256(GATEWAY_SECRET.encode()).hexdigest()
     write(folder, "programs.yaml", f"keys: [{{ id: gateway, sha256: {digest} }}]\n")
-    text = SERVER_YAML.format(grpc=grpc, url=answers.URL, log_level=log_level)
+    callers.write_issuer(folder)
+    text = SERVER_YAML.format(grpc=grpc, url=answers.URL, log_level=log_level, users=callers.AUTHENTICATOR,
+                              user_policies=callers.POLICIES.lstrip("\n"))
     write(folder, "server.yaml", text + more)
 
 

@@ -148,4 +148,6 @@ def http_reaches(results):
         Reach("new connection per request, 32", "requests/s × Go", ratio(new, "standalone", "go", "per_second"), 1.5,
               1.25),
         Reach("", "p99", None if p99 is None else p99 / 1000, 10, at_most=True, unit=" ms"),
+        Reach("standalone, small, 64, cached JWT", "CPU per request × anonymous",
+              ratio("small-jwt-64", "standalone", "standalone", "cpu", keep), 1.3, at_most=True),
     ]
