@@ -38,7 +38,7 @@ struct AuthorityState {
   AuthenticatorSet authenticators;
   PolicySet policies;
   std::vector<ServiceRules> services;
-  DenyList deny_list;
+  DenyList deny_list = {};
 };
 
 // The circumstances of a call.
