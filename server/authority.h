@@ -15,6 +15,7 @@
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
 #include "server/ceiling.h"
+#include "server/deny_list.h"
 #include "server/policy.h"
 #include "server/projects.h"
 #include "service/metrics.h"
@@ -37,6 +38,7 @@ struct AuthorityState {
   AuthenticatorSet authenticators;
   PolicySet policies;
   std::vector<ServiceRules> services;
+  DenyList deny_list = {};
 };
 
 // The circumstances of a call.
@@ -91,7 +93,8 @@ class TokenAuthority {
   const ServiceRules* FindService(const Principal& principal) const;
   absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const Principal& principal,
                                                           const livekit::TokenSourceRequest& request,
-                                                          std::string_view host, int max_token_bytes) const;
+                                                          std::string_view host, int max_token_bytes,
+                                                          std::string_view sandbox_id) const;
   // Mints one token into `response`. `grants` is room to work in, kept from token to token.
   absl::Status Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
                     v1::Grants& grants, v1::MintAccessTokenResponse& response) const;
