@@ -13,6 +13,7 @@ namespace livekit::token {
 
 BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const BuildOptions& options) {
   build::Context context(options);
+  context.client_certificates = !config.listen().tls().client_ca_file().empty();
   build::BuildProjects(config.projects(), context);
   AuthenticatorSet authenticators = build::BuildAuthenticators(config.authenticators(), context);
   std::vector<PolicyRules> policies = build::BuildPolicies(config.policies(), context);
@@ -20,7 +21,7 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   BuildResult result;
   if (context.problems.empty()) {
     result.state = std::make_shared<const AuthorityState>(
-        AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), std::move(services)});
+        AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), ServiceSet(std::move(services))});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

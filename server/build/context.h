@@ -45,7 +45,8 @@ struct Context {
   std::vector<std::shared_ptr<const Project>> projects;
   std::set<std::string> key_ids;  // of all projects' API keys
   std::set<std::string> authenticator_names;
-  std::string anonymous;  // name of the anonymous authenticator; empty if there is none
+  std::string anonymous;             // name of the anonymous authenticator; empty if there is none
+  bool client_certificates = false;  // whether the listener asks clients for certificates
 };
 
 // The sentence of a refusal that our own code made about a configured value.
