@@ -240,8 +240,7 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
       *result.mutable_token() = *std::move(issued);
     } else {
       *result.mutable_error() = ToError(issued.status());
-      Refused("BatchIssueParticipantTokens", via == nullptr ? kUnknownCaller : via->name, item.request_id(),
-              issued.status());
+      Refused("BatchIssueParticipantTokens", kUnknownCaller, item.request_id(), issued.status());
     }
     done(std::move(result));
   };
