@@ -13,9 +13,11 @@
 #include "gateway/client_address.h"
 #include "gateway/grpc_channel.h"
 #include "gateway/handler.h"
+#include "gateway/trusted_headers.h"
 #include "google/protobuf/duration.pb.h"
 #include "http/server.h"
 #include "http/tls.h"
+#include "http/tls_files.h"
 #include "service/log.h"
 
 namespace livekit::token::gateway {
@@ -115,6 +117,38 @@ void CheckTls(const config::v1::GatewayTls& tls, Checker& checker) {
   }
 }
 
+void CheckServer(const config::v1::ServerTarget& server, const GatewayOptions& options, Checker& checker) {
+  if (const std::string_view problem = CheckTarget(server.address()); !problem.empty()) {
+    checker.Add("server.address", problem);
+  } else if (!server.has_tls() && !options.allow_plaintext_grpc && !options.dev_private_network &&
+             !IsLocalTarget(server.address())) {
+    checker.Add("server.address",
+                "would carry credentials and tokens over the network unencrypted; give server.tls, or "
+                "--allow_plaintext_grpc where the network itself encrypts");
+  }
+  if (!server.has_tls()) return;
+  const config::v1::TargetTls& tls = server.tls();
+  const std::string path = "server.tls";
+  if (!tls.ca_file().empty()) checker.Append(http::CheckAuthorities(ConfigPath(path, "ca_file"), tls.ca_file()));
+  if (tls.cert_file().empty() != tls.key_file().empty()) {
+    checker.Add(ConfigPath(path, tls.cert_file().empty() ? "cert_file" : "key_file"),
+                "is missing; a certificate and its key belong together");
+  } else if (!tls.cert_file().empty()) {
+    for (const ConfigProblem& problem : http::TlsContext::Check(tls.cert_file(), tls.key_file())) {
+      checker.Add(ConfigPath(path, problem.path), problem.message);
+    }
+    // The server would not know which of the two it is to believe.
+    if (!server.caller_token_file().empty()) {
+      checker.Add("server.caller_token_file", "is a second identity beside the certificate of server.tls; give one");
+    }
+  }
+  if (tls.server_name().empty() && IsTargetList(server.address())) {
+    checker.Add(ConfigPath(path, "server_name"), "is required with a list of addresses");
+  } else if (!tls.server_name().empty() && HostOf(tls.server_name()) != tls.server_name()) {
+    checker.Add(ConfigPath(path, "server_name"), "is not a name in lower case, such as token-server.internal");
+  }
+}
+
 void CheckLimits(const config::v1::Limits& limits, Checker& checker) {
   // A whole call to the token server holds 1 MiB; one body must leave room for what goes with it.
   checker.Limit("limits.body_bytes", limits.body_bytes(), 64, 512 << 10);
@@ -184,14 +218,17 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
     if (config.has_server()) checker.Add("server", "there is none to reach: this program holds both sides");
   } else {
     checker.Listener("listen.admin", full.listen().admin(), options);
-    const std::string_view problem = CheckTarget(full.server().address());
-    if (!problem.empty()) checker.Add("server.address", problem);
+    CheckServer(full.server(), options, checker);
   }
   CheckEach("relay_headers", full.relay_headers(), checker, CheckRelayHeader);
   CheckEach("token_paths", full.token_paths(), checker, [](std::string_view path) -> std::string_view {
     return IsLiteralPath(path) ? "" : "is not a literal path; write / and then letters, digits, / - . _ or ~";
   });
   CheckEach("trusted_proxies", config.trusted_proxies(), checker, CheckTrustedProxy);
+  if (config.has_trusted_headers()) {
+    checker.Append(
+        CheckTrustedHeaders(config.trusted_headers(), {full.relay_headers().begin(), full.relay_headers().end()}));
+  }
   checker.Append(CheckCors(MakeCorsOptions(config.cors(), options), "cors"));
   CheckLimits(config.limits(), checker);
   checker.Time("drain.delay", config.drain().has_delay(), config.drain().delay(), /*zero_allowed=*/true);
@@ -225,6 +262,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
     LKT_ASSIGN_OR_RETURN(Network network, Network::Parse(text));
     handler.trusted_proxies.push_back(network);
   }
+  handler.trusted_headers = MakeTrustedHeaderOptions(config.trusted_headers());
   handler.extended_response = config.extended_response();
   // A tenth of the time is for getting the answer to the client, so that it hears 504 before the connection ends.
   handler.timeout = std::max(std::chrono::milliseconds(1), ToMillis(config.limits().request_timeout()) * 9 / 10);

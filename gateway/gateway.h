@@ -19,11 +19,13 @@ struct GatewayOptions {
   bool dev = false;
   // With `dev`: any listener, and peers and pages in private networks.
   bool dev_private_network = false;
+  // Token servers at any address without TLS, for networks that encrypt by themselves.
+  bool allow_plaintext_grpc = false;
 };
 
 // All problems of `config`, with their paths; empty means that Gateway::Start fails only for the machine's reasons.
-// Reads the files of `listen.tls`. `config` is as read, before WithDefaults. In the standalone, `listen.admin` and
-// `server` belong to the server's part and are problems here.
+// Reads the files of `listen.tls` and `server.tls`. `config` is as read, before WithDefaults. In the standalone,
+// `listen.admin` and `server` belong to the server's part and are problems here.
 ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const GatewayOptions& options,
                                   bool standalone);
 

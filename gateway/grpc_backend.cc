@@ -19,6 +19,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
+#include "http/tls_files.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "service/config.h"
 #include "service/log.h"
@@ -80,9 +81,9 @@ class Contexts {
 // Batches as calls on one channel.
 class GrpcTransport : public BatchTransport {
  public:
-  GrpcTransport(const std::string& target, Secret caller_token)
+  GrpcTransport(const std::string& target, const ChannelTls* tls, Secret caller_token)
       : caller_token_(std::move(caller_token)),
-        channel_(MakeChannel(target)),
+        channel_(MakeChannel(target, tls)),
         stub_(v1::TokenService::NewStub(channel_)),
         connector_([this] { Connect(); }) {}
   ~GrpcTransport() override {
@@ -157,7 +158,8 @@ class GrpcTransport : public BatchTransport {
 
 struct GrpcBackend::Impl {
   explicit Impl(GrpcBackendOptions options)
-      : transport(options.target, std::move(options.caller_token)), batcher(options.batch, transport) {}
+      : transport(options.target, options.tls ? &*options.tls : nullptr, std::move(options.caller_token)),
+        batcher(options.batch, transport) {}
 
   GrpcTransport transport;
   Batcher batcher;  // destroyed first
@@ -183,6 +185,20 @@ absl::StatusOr<Secret> ReadCallerToken(const std::string& path) {
         {{"path", std::string_view(path)}, {"hint", "every user of this machine can read it; chmod o= the file"}});
   }
   return secret;
+}
+
+absl::StatusOr<ChannelTls> ReadChannelTls(const config::v1::TargetTls& tls) {
+  ChannelTls result;
+  result.server_name = tls.server_name();
+  if (!tls.ca_file().empty()) {
+    LKT_ASSIGN_OR_RETURN(result.authorities, ReadFile(tls.ca_file()));
+  }
+  if (!tls.cert_file().empty()) {
+    LKT_ASSIGN_OR_RETURN(http::TlsIdentity identity, http::ReadTlsIdentity(tls.cert_file(), tls.key_file()));
+    result.certificates = std::move(identity.certificates);
+    result.key = std::move(identity.key);
+  }
+  return result;
 }
 
 absl::StatusOr<std::unique_ptr<GrpcBackend>> GrpcBackend::Create(GrpcBackendOptions options) {

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "base/secret.h"
 #include "gateway/backend.h"
 #include "gateway/batch_queue.h"
+#include "gateway/grpc_channel.h"
+#include "livekit/token/config/v1/gateway_config.pb.h"
 
 namespace livekit::token::gateway {
 
@@ -15,12 +18,16 @@ namespace livekit::token::gateway {
 struct GrpcBackendOptions {
   std::string target;   // as CheckTarget of grpc_channel.h wants it
   Secret caller_token;  // the gateway's own API key for `x-caller-authorization`; empty: none is sent
+  std::optional<ChannelTls> tls;
   BatchOptions batch;
 };
 
 // Reads the gateway's API key from a file: one line of 1 to 4096 visible ASCII characters; white space around it is
 // dropped. Errors: a sentence that names the file, never its content.
 absl::StatusOr<Secret> ReadCallerToken(const std::string& path);
+
+// Reads the files of `server.tls`, once: new ones need a restart. Errors: as one text that names the files.
+absl::StatusOr<ChannelTls> ReadChannelTls(const config::v1::TargetTls& tls);
 
 // Sends items that come while others are in flight together, in calls of BatchIssueParticipantTokens (batcher.h), round
 // robin over the addresses of the target. What no server has answered is asked for again until the item's time is up.

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+
 #include "base/address.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
@@ -73,8 +75,32 @@ std::string_view CheckTarget(std::string_view target) {
   return HasPort(target) ? "" : kForms;
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
+bool IsTargetList(std::string_view target) { return target.find(',') != target.npos; }
+
+bool IsLocalTarget(std::string_view target) {
+  if (Consume("unix:", target)) return true;
+  if (!Consume("ipv4:", target) && !Consume("ipv6:", target)) Consume("dns:///", target);
+  while (true) {
+    const std::size_t comma = target.find(',');
+    const auto parsed = ParseHostPort(target.substr(0, comma));
+    if (!parsed.ok() || !IsLocalHost(parsed->host)) return false;
+    if (comma == std::string_view::npos) return true;
+    target.remove_prefix(comma + 1);
+  }
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const ChannelTls* tls) {
   grpc::ChannelArguments args;
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (tls != nullptr) {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = tls->authorities;
+    options.pem_cert_chain = tls->certificates;
+    options.pem_private_key = std::string(tls->key.Reveal());
+    credentials = grpc::SslCredentials(options);
+    Wipe(options.pem_private_key);
+    if (!tls->server_name.empty()) args.SetSslTargetNameOverride(tls->server_name);
+  }
   args.SetServiceConfigJSON(kServiceConfig);
   // A DNS TXT record must not replace the service config.
   args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
@@ -98,7 +124,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
   args.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   // A call with more bytes than this is not tried again; gRPC's own limit of 256 KiB is less than a batch.
   args.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kMaxSendBytes);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+  return grpc::CreateCustomChannel(target, credentials, args);
 }
 
 }  // namespace livekit::token::gateway

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/secret.h"
+
 namespace grpc {
 class Channel;
 }
@@ -15,8 +17,23 @@ namespace livekit::token::gateway {
 // `dns:///name:port`, `unix:/path`, and for several servers without DNS `ipv4:1.2.3.4:5,…` or `ipv6:[::1]:5,…`.
 std::string_view CheckTarget(std::string_view target);
 
+// Of a target that CheckTarget has passed: whether its connections never leave this machine. Names other than
+// `localhost` count as elsewhere, whatever they resolve to.
+bool IsLocalTarget(std::string_view target);
+// And whether it is a list of addresses, which have no name in common that a certificate could be checked for.
+bool IsTargetList(std::string_view target);
+
+// TLS 1.2 and later towards token servers, as PEM text.
+struct ChannelTls {
+  std::string authorities;   // who vouch for the servers; empty: the system's
+  std::string certificates;  // our own, with its chain; empty: none is presented
+  Secret key;
+  std::string server_name;  // that the servers' certificates must have; empty: the host of the target
+};
+
 // A channel to all addresses of `target`, which CheckTarget must have passed: round robin over those that are serving,
-// with calls tried again that no server has begun to answer. It connects with the first call.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target);
+// with calls tried again that no server has begun to answer. It connects with the first call. `tls` is null for
+// plaintext.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const ChannelTls* tls = nullptr);
 
 }  // namespace livekit::token::gateway

@@ -220,7 +220,7 @@ class TokenHandler::Exchange {
     if (shown.reason() != error.reason()) {
       Log(LogLevel::kError, "token_server_refused_gateway",
           {{"reason", std::string_view(v1::ErrorReason_Name(GetReasonInfo(error.reason()).reason))},
-           {"hint", "check caller_token_file and the service entry of this gateway on the token server"},
+           {"hint", "check caller_token_file or server.tls, and the service entry of this gateway on the token server"},
            {"request_id", std::string_view(request_id_)}});
     }
     const ReasonInfo& info = GetReasonInfo(shown.reason());
@@ -311,6 +311,9 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
 
     Backend::Item item;
     if (auto status = CollectCredentials(request, options.relay_headers, item); !status.ok()) {
+      return exchange->Fail(status);
+    }
+    if (auto status = CollectTrustedHeaders(request, options.trusted_headers, item); !status.ok()) {
       return exchange->Fail(status);
     }
     int unknown_fields = 0;

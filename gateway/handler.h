@@ -9,6 +9,7 @@
 #include "gateway/backend.h"
 #include "gateway/client_address.h"
 #include "gateway/cors.h"
+#include "gateway/trusted_headers.h"
 #include "http/server.h"
 #include "service/metrics.h"
 
@@ -20,6 +21,7 @@ struct HandlerOptions {
   std::vector<std::string> relay_headers;  // credentials that go to the token server, in lower case
   CorsOptions cors;
   TrustedProxies trusted_proxies;  // what they say about whom a request is from is believed
+  TrustedHeaderOptions trusted_headers;
   bool extended_response = false;
   std::chrono::milliseconds timeout{9000};  // for the token server's answer
   int max_token_bytes = 8192;
@@ -33,10 +35,11 @@ struct HandlerOptions {
 
 // Answers requests. In this order: development's rule for `Host` and peer (403), origin (403), path (404), preflight
 // (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
-// MALFORMED_REQUEST), body (400), too many that wait (503), then whatever the token server says. Every answer carries
-// `X-Request-Id`, the request's own if it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once,
-// without headers and bodies. Logged as `peer` is the client's address (client_address.h); of a request that the server
-// refuses by itself it is the socket's peer, since the line that a proxy added may be among those that were not read.
+// MALFORMED_REQUEST), identity headers (trusted_headers.h: 401, 400), body (400), too many that wait (503), then
+// whatever the token server says. Every answer carries `X-Request-Id`, the request's own if it is 1 to 128 letters,
+// digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies. Logged as `peer` is the client's
+// address (client_address.h); of a request that the server refuses by itself it is the socket's peer, since the line
+// that a proxy added may be among those that were not read.
 //
 // Thread safety: all methods may be called concurrently. An answer of the backend that comes after the handler is gone
 // still ends its request.

@@ -32,6 +32,8 @@ ABSL_FLAG(
 ABSL_FLAG(std::string, cors_origin, "",
           "Web origins that may call, separated by commas; also LIVEKIT_TOKEN_CORS_ORIGIN in the environment");
 ABSL_FLAG(std::string, caller_token_file, "", "File with this gateway's own API key for the token server");
+ABSL_FLAG(bool, allow_plaintext_grpc, false,
+          "Ask token servers at any address without TLS, for networks that encrypt by themselves");
 ABSL_FLAG(bool, dev, false, "Development: loopback listeners, pages of loopback origins");
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, devices and pages of private networks");
 
@@ -63,6 +65,11 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
     auto token = ReadCallerToken(path);
     if (!token.ok()) return FailStart(token.status());
     backend_options.caller_token = *std::move(token);
+  }
+  if (config.server().has_tls()) {
+    auto tls = ReadChannelTls(config.server().tls());
+    if (!tls.ok()) return FailStart(tls.status());
+    backend_options.tls = *std::move(tls);
   }
 
   Metrics metrics;
@@ -103,6 +110,7 @@ int Main(int argc, char** argv) {
   GatewayOptions options;
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
+  options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   const std::string file = absl::GetFlag(FLAGS_config);
   std::string yaml;
   if (!file.empty()) {

@@ -26,7 +26,7 @@ ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml with a secti
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
 ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
 ABSL_FLAG(std::string, grpc_listen, "",
-          "gRPC address, host:port or unix:/path; default [::]:50051, with --dev localhost:50051");
+          "gRPC address, host:port or unix:/path; default localhost:50051, with TLS [::]:50051");
 ABSL_FLAG(std::string, admin_listen, "",
           "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
 ABSL_FLAG(std::string, cors_origin, "",
@@ -34,6 +34,8 @@ ABSL_FLAG(std::string, cors_origin, "",
 ABSL_FLAG(bool, reflection, false, "Offer gRPC server reflection, as --dev does");
 ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do everything, loopback only");
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices and pages of private networks");
+ABSL_FLAG(bool, allow_plaintext_grpc, false,
+          "Serve gRPC without TLS on any address, for networks that encrypt by themselves");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
 
 namespace livekit::token::gateway {
@@ -147,6 +149,7 @@ int Main(int argc, char** argv) {
   ServerOptions server_options;
   server_options.dev = absl::GetFlag(FLAGS_dev);
   server_options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
+  server_options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   GatewayOptions gateway_options;
   gateway_options.dev = server_options.dev;
   gateway_options.dev_private_network = server_options.dev_private_network;

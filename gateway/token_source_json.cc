@@ -64,7 +64,6 @@ v1::Error ForEndUser(const v1::Error& error) {
   switch (error.reason()) {
     case v1::CALLER_AUTHENTICATION_FAILED:
     case v1::METHOD_NOT_PERMITTED:
-    case v1::PROJECT_NOT_PERMITTED:
     case v1::BATCH_SIZE_INVALID:
     case v1::INTERNAL:
       return ToError(Refuse(v1::INTERNAL));

@@ -9,41 +9,120 @@
 
 namespace livekit::token {
 
+namespace {
+
+template <typename List, typename Value>
+bool Contains(const List& list, const Value& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+// Whether a header is there twice, which would let two readers see two identities.
+bool HasTwins(const std::vector<PresentedHeader>& headers) {
+  std::set<std::string_view> names;
+  return std::any_of(headers.begin(), headers.end(),
+                     [&](const PresentedHeader& header) { return !names.insert(header.name).second; });
+}
+
+// Whether a proxy says something; headers without value count as absent.
+bool ProxySpeaks(const Credentials& credentials) {
+  const auto& headers = credentials.trusted_headers;
+  return headers &&
+         std::any_of(headers->begin(), headers->end(), [](const auto& header) { return !header.value.empty(); });
+}
+
+absl::Status Failed() { return WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)); }
+
+}  // namespace
+
 AuthenticatorSet::AuthenticatorSet(std::vector<std::unique_ptr<const Authenticator>> authenticators,
                                    std::string anonymous)
     : authenticators_(std::move(authenticators)), anonymous_(std::move(anonymous)) {
   std::set<std::string> headers = {"authorization"};
   for (const auto& authenticator : authenticators_) {
     for (auto& header : authenticator->headers()) headers.insert(std::move(header));
+    if (const ProxyHeaders* proxy = authenticator->proxy_headers()) {
+      headers.insert(proxy->names.begin(), proxy->names.end());
+      has_proxies_ = true;
+    }
   }
   headers_.assign(headers.begin(), headers.end());
 }
 
 void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const {
-  if (credentials.empty()) {
-    if (anonymous_.empty()) return done(Refuse(v1::AUTHENTICATION_REQUIRED));
-    return done(Principal{anonymous_, "", {}});
+  const auto selected = Select(credentials);
+  if (!selected.ok()) return done(selected.status());
+  if (*selected == nullptr) return done(Principal{anonymous_, "", {}});
+  (*selected)->Authenticate(credentials, now, std::move(done));
+}
+
+// The one authenticator that is responsible for the credentials; null for the anonymous one.
+absl::StatusOr<const Authenticator*> AuthenticatorSet::Select(const Credentials& credentials) const {
+  const bool proxy_speaks = ProxySpeaks(credentials);
+  const bool presented = !credentials.headers.empty() || credentials.certificate || proxy_speaks;
+  // A proxy that names no user has let somebody through whom it does not know.
+  const bool unnamed = credentials.trusted_headers && has_proxies_;
+  if (!presented && (unnamed || anonymous_.empty())) return Refuse(v1::AUTHENTICATION_REQUIRED);
+  if (HasTwins(credentials.headers) || (credentials.trusted_headers && HasTwins(*credentials.trusted_headers))) {
+    return Refuse(v1::AMBIGUOUS_CREDENTIALS);
   }
-  // A header twice would let two readers see two identities.
-  std::set<std::string_view> names;
-  for (const auto& header : credentials.headers) {
-    if (!names.insert(header.name).second) return done(Refuse(v1::AMBIGUOUS_CREDENTIALS));
-  }
+  if (!presented) return nullptr;
   const Authenticator* selected = nullptr;
   for (const auto& authenticator : authenticators_) {
     if (!authenticator->Recognizes(credentials)) continue;
-    if (selected != nullptr) return done(Refuse(v1::AMBIGUOUS_CREDENTIALS));
+    if (selected != nullptr) return Refuse(v1::AMBIGUOUS_CREDENTIALS);
     selected = authenticator.get();
   }
-  if (selected == nullptr) return done(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
+  if (selected == nullptr) {
+    const bool only_proxy = credentials.headers.empty() && !credentials.certificate;
+    return unnamed && only_proxy ? Refuse(v1::AUTHENTICATION_REQUIRED) : Failed();
+  }
   // All credentials that are present must be valid: a second one must not ride along unchecked.
   const auto readable = selected->headers();
   for (const auto& header : credentials.headers) {
-    if (header.name != kCallerHeader && std::find(readable.begin(), readable.end(), header.name) == readable.end()) {
-      return done(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
+    if (!(header.name == kCallerHeader ? !readable.empty() : Contains(readable, header.name))) return Failed();
+  }
+  if (proxy_speaks && selected->proxy_headers() == nullptr) return Failed();
+  return selected;
+}
+
+Credentials AuthenticatorSet::CallerOf(Credentials presented) const {
+  if (!presented.certificate) return presented;
+  Credentials certificate;
+  certificate.certificate.swap(presented.certificate);
+  const bool accepted = std::any_of(authenticators_.begin(), authenticators_.end(),
+                                    [&](const auto& candidate) { return candidate->Recognizes(certificate); });
+  if (accepted) presented.certificate.swap(certificate.certificate);
+  return presented;
+}
+
+absl::Status AuthenticatorSet::SortProxyHeaders(std::string_view peer_address, Credentials& credentials) const {
+  if (!has_proxies_) return absl::OkStatus();
+  const auto peer = IpAddress::Parse(peer_address);
+  const auto is_proxy_of = [&](const ProxyHeaders& proxy) {
+    return peer && std::any_of(proxy.networks.begin(), proxy.networks.end(),
+                               [&](const Network& network) { return network.Contains(*peer); });
+  };
+  std::set<std::string_view> trusted;
+  std::set<std::string_view> untrusted;
+  for (const auto& authenticator : authenticators_) {
+    const ProxyHeaders* proxy = authenticator->proxy_headers();
+    if (proxy == nullptr) continue;
+    const bool is_proxy = is_proxy_of(*proxy);
+    if (is_proxy && !credentials.trusted_headers) credentials.trusted_headers.emplace();
+    (is_proxy ? trusted : untrusted).insert(proxy->names.begin(), proxy->names.end());
+  }
+  std::vector<PresentedHeader> others;
+  for (auto& header : credentials.headers) {
+    if (Contains(trusted, header.name)) {
+      credentials.trusted_headers->push_back(std::move(header));
+    } else if (Contains(untrusted, header.name)) {
+      return Failed();
+    } else {
+      others.push_back(std::move(header));
     }
   }
-  selected->Authenticate(credentials, now, std::move(done));
+  credentials.headers = std::move(others);
+  return absl::OkStatus();
 }
 
 std::string_view BearerToken(std::string_view value) {

@@ -9,9 +9,16 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/network.h"
 #include "server/principal.h"
 
 namespace livekit::token {
+
+// Headers in which proxies say who the user is.
+struct ProxyHeaders {
+  std::vector<std::string> names;  // in lower case
+  std::vector<Network> networks;   // of proxies that speak gRPC with this server
+};
 
 // One way to prove an identity, as configured under `authenticators`.
 //
@@ -23,8 +30,10 @@ class Authenticator {
   virtual ~Authenticator() = default;
   // Name in the configuration.
   virtual const std::string& name() const = 0;
-  // Names of the headers that it reads, in lower case, beside kCallerHeader. None: it reads no header.
+  // Names of the headers that it reads, in lower case, beside kCallerHeader. None: it reads no header, not even that.
   virtual std::vector<std::string> headers() const = 0;
+  // The headers of proxies that it reads; null if it reads none.
+  virtual const ProxyHeaders* proxy_headers() const { return nullptr; }
   // Whether the credentials hold one that this authenticator is responsible for, valid or not.
   virtual bool Recognizes(const Credentials& credentials) const = 0;
   // Authenticates credentials that it recognizes, and calls `done` once: with the principal, or with
@@ -41,17 +50,28 @@ class AuthenticatorSet {
   AuthenticatorSet(std::vector<std::unique_ptr<const Authenticator>> authenticators, std::string anonymous);
 
   // Authenticates by the one authenticator that recognizes the credentials. Errors: AUTHENTICATION_REQUIRED without
-  // credentials where anonymous callers are unknown, AMBIGUOUS_CREDENTIALS, AUTHENTICATION_FAILED. Credentials that
-  // nobody recognizes fail: anonymous applies only when there are none.
+  // credentials where anonymous callers are unknown, and from a proxy that names no user; AMBIGUOUS_CREDENTIALS,
+  // AUTHENTICATION_FAILED. Credentials that nobody recognizes fail: anonymous applies only when there are none.
   void Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const;
 
-  // The headers in which a principal's credentials may stand, `authorization` among them.
+  // The headers in which a principal's credentials may stand, `authorization` and those of proxies among them.
   const std::vector<std::string>& headers() const { return headers_; }
 
+  // What of a caller's credentials counts: all but a certificate that no authenticator accepts, which only secures the
+  // connection.
+  Credentials CallerOf(Credentials presented) const;
+  // Sorts out headers of proxies in a call from `peer_address`, the address of the socket: moves them to
+  // `trusted_headers`, which are there afterwards exactly if the peer is a proxy. Errors: AUTHENTICATION_FAILED if the
+  // peer is none and the call carries one.
+  absl::Status SortProxyHeaders(std::string_view peer_address, Credentials& credentials) const;
+
  private:
+  absl::StatusOr<const Authenticator*> Select(const Credentials& credentials) const;
+
   std::vector<std::unique_ptr<const Authenticator>> authenticators_;
   std::string anonymous_;
   std::vector<std::string> headers_;
+  bool has_proxies_ = false;  // whether some authenticator reads headers of proxies
 };
 
 // The token of a `Bearer` credential (RFC 6750 section 2.1; the scheme's case does not matter), or empty.

@@ -52,6 +52,11 @@ absl::StatusOr<std::chrono::seconds> TtlOf(const v1::MintAccessTokenRequest& req
   return ttl;
 }
 
+// Makes nothing of a peer that may be a proxy but says nothing.
+void DropSilentProxy(Credentials& credentials) {
+  if (credentials.trusted_headers && credentials.trusted_headers->empty()) credentials.trusted_headers.reset();
+}
+
 absl::StatusOr<const Project*> FindProject(const ServiceRules& service, const std::string& name) {
   if (name.empty()) {
     if (service.projects.size() == 1) return service.projects.front().get();
@@ -66,6 +71,20 @@ absl::StatusOr<const Project*> FindProject(const ServiceRules& service, const st
 absl::Status CheckBatchSize(int items, std::size_t bytes, std::size_t max_bytes) {
   if (items < 1 || items > TokenAuthority::kMaxBatchItems || bytes > max_bytes) return Refuse(v1::BATCH_SIZE_INVALID);
   return absl::OkStatus();
+}
+
+// The end user whom `service` vouches for.
+absl::StatusOr<Principal> AssertedBy(const ServiceRules& service, const v1::AssertedPrincipal& asserted) {
+  constexpr char kField[] = "principal.subject";
+  const std::string& subject = asserted.subject();
+  if (subject.empty()) return RefuseField(v1::FIELD_REQUIRED, kField, "is required");
+  if (subject.size() > kMaxSubjectBytes) {
+    return RefuseField(v1::FIELD_TOO_LONG, kField, "has more than 256 bytes");
+  }
+  if (!IsPlainText(subject)) {
+    return RefuseField(v1::FIELD_INVALID, kField, "must be UTF-8 without control characters");
+  }
+  return Principal{"", subject, Claims::FromStruct(asserted.claims()), service.name};
 }
 
 v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verdict& verdict) {
@@ -94,14 +113,6 @@ v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verd
 TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics)
     : state_(std::move(state)), clock_(clock), metrics_(metrics) {}
 
-const ServiceRules* TokenAuthority::FindService(const Principal& principal) const {
-  const auto service =
-      std::find_if(state_->services.begin(), state_->services.end(), [&](const ServiceRules& candidate) {
-        return candidate.authenticator == principal.authenticator && candidate.subject == principal.subject;
-      });
-  return service == state_->services.end() ? nullptr : &*service;
-}
-
 void TokenAuthority::Refused(std::string_view method, std::string_view caller, const std::string& request_id,
                              const absl::Status& status) const {
   const v1::ErrorReason reason = ReasonOf(status);
@@ -111,17 +122,19 @@ void TokenAuthority::Refused(std::string_view method, std::string_view caller, c
 }
 
 absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Principal& principal,
+                                                                        const ServiceRules* via,
                                                                         const livekit::TokenSourceRequest& request,
                                                                         std::string_view host, int max_token_bytes,
                                                                         std::string_view sandbox_id) const {
   // A gateway's own identity must not become that of an end user who sent none, and whoever has stolen its key must not
   // get a token by relaying that.
-  const ServiceRules* service = FindService(principal);
-  if (service != nullptr && service->relay && !principal.subject.empty()) {
-    return Refuse(v1::NO_POLICY, "A program that relays credentials has no tokens of its own.");
+  const ServiceRules* service = state_->services.Find(principal);
+  if (service != nullptr && (service->relay || service->asserts) && !principal.subject.empty()) {
+    return Refuse(v1::NO_POLICY, "A program that speaks for end users has no tokens of its own.");
   }
   LKT_ASSIGN_OR_RETURN(const Decision decision, state_->policies.Decide(principal, request, sandbox_id));
   const Project& project = *decision.policy->project;
+  if (via != nullptr && !via->MayUse(project)) return Refuse(v1::PROJECT_NOT_PERMITTED);
   const Time now = clock_.Now();
   if (state_->deny_list.Blocks(project.name, decision.grants, now)) return Refuse(v1::PARTICIPANT_BLOCKED);
   SignOptions options;
@@ -148,29 +161,84 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pr
   return response;
 }
 
+absl::StatusOr<TokenAuthority::Presented> TokenAuthority::PresentedIn(const CallContext& context) const {
+  Presented presented{state_->authenticators.CallerOf(context.caller), context.credentials};
+  LKT_RETURN_IF_ERROR(state_->authenticators.SortProxyHeaders(context.peer_address, presented.principal));
+  return presented;
+}
+
+void TokenAuthority::AuthenticatePrincipal(const CallContext& context, WithPrincipal done) const {
+  auto presented = PresentedIn(context);
+  if (!presented.ok()) return done(presented.status(), nullptr);
+  const auto& authenticators = state_->authenticators;
+  // A program may have its place in a proxy's network. But the certificate alone is the proxy's own: whoever it does
+  // not name must not become the proxy.
+  if (!presented->caller.headers.empty()) DropSilentProxy(presented->principal);
+  if (presented->caller.empty() || presented->principal.empty()) {
+    const bool is_caller = presented->principal.empty() && !presented->caller.empty();
+    return authenticators.Authenticate(
+        is_caller ? presented->caller : presented->principal, clock_.Now(),
+        [done](absl::StatusOr<Principal> principal) { done(std::move(principal), nullptr); });
+  }
+  // One call, two identities: whose token it would be is unclear.
+  if (!presented->caller.headers.empty()) return done(Refuse(v1::AMBIGUOUS_CREDENTIALS), nullptr);
+  authenticators.Authenticate(
+      presented->caller, clock_.Now(),
+      [this, credentials = std::move(presented->principal), done](absl::StatusOr<Principal> caller) {
+        if (!caller.ok()) return done(caller.status(), nullptr);
+        const ServiceRules* service = state_->services.Find(*caller);
+        if (service != nullptr && !service->relay && !service->asserts) service = nullptr;
+        state_->authenticators.Authenticate(
+            credentials, clock_.Now(),
+            [service, done](absl::StatusOr<Principal> principal) { done(std::move(principal), service); });
+      });
+}
+
 void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                                            Done<v1::IssueParticipantTokenResponse> done) const {
-  const auto finish = [this, request_id = context.request_id,
-                       done = std::move(done)](absl::StatusOr<v1::IssueParticipantTokenResponse> result) {
-    if (!result.ok()) Refused("IssueParticipantToken", kUnknownCaller, request_id, result.status());
+  if (request.has_principal()) return IssueAsserted(context, request, std::move(done));
+  AuthenticatePrincipal(
+      context, [this, &request, host = context.host, request_id = context.request_id, done = std::move(done)](
+                   absl::StatusOr<Principal> principal, const ServiceRules* via) {
+        auto result = principal.ok()
+                          ? Issue(*principal, via, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/"")
+                          : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
+        if (!result.ok()) Refused("IssueParticipantToken", kUnknownCaller, request_id, result.status());
+        done(std::move(result));
+      });
+}
+
+void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
+                                   Done<v1::IssueParticipantTokenResponse> done) const {
+  AuthenticateCaller(context, [this, &request, host = context.host, request_id = context.request_id,
+                               done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
+    const auto issue = [&]() -> absl::StatusOr<v1::IssueParticipantTokenResponse> {
+      const bool known = service.ok() || ReasonOf(service.status()) == v1::METHOD_NOT_PERMITTED;
+      if (!known) return service.status();
+      if (!service.ok() || !(*service)->asserts) {
+        return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
+      }
+      LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, request.principal()));
+      return Issue(principal, *service, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/"");
+    };
+    auto result = issue();
+    if (!result.ok()) {
+      Refused("IssueParticipantToken", service.ok() ? (*service)->name : kUnknownCaller, request_id, result.status());
+    }
     done(std::move(result));
-  };
-  const auto issue = [this, &request, host = context.host, finish](absl::StatusOr<Principal> principal) {
-    if (!principal.ok()) return finish(principal.status());
-    finish(Issue(*principal, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/""));
-  };
-  const auto& authenticators = state_->authenticators;
-  if (context.caller.empty()) return authenticators.Authenticate(context.credentials, clock_.Now(), issue);
-  if (context.credentials.empty()) return authenticators.Authenticate(context.caller, clock_.Now(), issue);
-  // One call, two identities: whose token it would be is unclear.
-  finish(Refuse(v1::AMBIGUOUS_CREDENTIALS));
+  });
 }
 
 void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult)> done) const {
-  const auto finish = [this, &item, done = std::move(done)](absl::StatusOr<Principal> principal) {
+  IssueRelayed(item, /*via=*/nullptr, std::move(done));
+}
+
+void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* via,
+                                  std::function<void(RelayedResult)> done) const {
+  const auto finish = [this, &item, via, done = std::move(done)](absl::StatusOr<Principal> principal) {
     absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
-        principal.ok() ? Issue(*principal, item.request(), HostOf(item.host()).value_or(""), item.max_token_bytes(),
-                               item.sandbox_id())
+        principal.ok() ? Issue(*principal, via, item.request(), HostOf(item.host()).value_or(""),
+                               item.max_token_bytes(), item.sandbox_id())
                        : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
     RelayedResult result;
     if (issued.ok()) {
@@ -188,20 +256,26 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(Re
     if (credential.header() == kCallerHeader) return finish(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
     credentials.headers.push_back({credential.header(), credential.value()});
   }
+  if (item.has_trusted_headers()) {
+    auto& trusted = credentials.trusted_headers.emplace();
+    for (const auto& header : item.trusted_headers().headers()) trusted.push_back({header.header(), header.value()});
+  }
   state_->authenticators.Authenticate(credentials, clock_.Now(), finish);
 }
 
 void TokenAuthority::AuthenticateCaller(const CallContext& context, WithService done) const {
-  const auto& authenticators = state_->authenticators;
-  const auto find = [this, done](absl::StatusOr<Principal> principal) {
-    if (!principal.ok()) return done(principal.status());
-    const ServiceRules* service = FindService(*principal);
-    if (service == nullptr) return done(Refuse(v1::METHOD_NOT_PERMITTED));
-    done(service);
-  };
-  if (context.caller.empty()) return authenticators.Authenticate(context.credentials, clock_.Now(), find);
-  if (context.credentials.empty()) return authenticators.Authenticate(context.caller, clock_.Now(), find);
-  done(Refuse(v1::AMBIGUOUS_CREDENTIALS));
+  auto presented = PresentedIn(context);
+  if (!presented.ok()) return done(presented.status());
+  auto& [caller, own] = *presented;
+  if (!caller.empty()) DropSilentProxy(own);
+  if (!caller.empty() && !own.empty()) return done(Refuse(v1::AMBIGUOUS_CREDENTIALS));
+  state_->authenticators.Authenticate(caller.empty() ? own : caller, clock_.Now(),
+                                      [this, done](absl::StatusOr<Principal> principal) {
+                                        if (!principal.ok()) return done(principal.status());
+                                        const ServiceRules* service = state_->services.Find(*principal);
+                                        if (service == nullptr) return done(Refuse(v1::METHOD_NOT_PERMITTED));
+                                        done(service);
+                                      });
 }
 
 void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
@@ -233,7 +307,7 @@ void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
     for (int i = 0; i < request.items_size(); ++i) batch->response.add_results();
     for (int i = 0; i < request.items_size(); ++i) {
       // Every item has its own place in the response, so the items need no lock.
-      IssueRelayed(request.items(i), [batch, i](RelayedResult result) {
+      IssueRelayed(request.items(i), *service, [batch, i](RelayedResult result) {
         *batch->response.mutable_results(i) = std::move(result);
         if (--batch->left == 0) batch->done(std::move(batch->response));
       });

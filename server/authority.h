@@ -11,41 +11,32 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
-#include "livekit/token/token_verifier.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
 #include "server/ceiling.h"
 #include "server/deny_list.h"
 #include "server/policy.h"
-#include "server/projects.h"
+#include "server/services.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
-
-// What one service, a calling program, may do.
-struct ServiceRules {
-  std::string name;
-  std::string authenticator;  // the caller must have used it
-  std::string subject;        // and have this subject
-  std::vector<std::shared_ptr<const Project>> projects;
-  bool relay = false;
-  std::shared_ptr<const MintCeiling> mint;        // null: may not mint
-  std::shared_ptr<const TokenVerifier> verifier;  // over the keys of `projects`; null: may not verify
-};
 
 // Everything that the configuration decides. Built whole by authority_builder.h and never changed.
 struct AuthorityState {
   AuthenticatorSet authenticators;
   PolicySet policies;
-  std::vector<ServiceRules> services;
+  ServiceSet services;
   DenyList deny_list = {};
 };
 
 // The circumstances of a call.
 struct CallContext {
-  Credentials caller;       // of the calling program
-  Credentials credentials;  // of the principal, unless it is relayed
-  std::string host;         // host by which the client reached us, without port
+  // Of the calling program: kCallerHeader and the connection's verified certificate.
+  Credentials caller;
+  // All other headers in which credentials may stand. Which of them a proxy vouches for depends on `peer_address`.
+  Credentials credentials;
+  std::string peer_address;  // of the socket, without port; never from a header
+  std::string host;          // host by which the client reached us, without port
   std::string request_id;
 };
 
@@ -70,6 +61,8 @@ class TokenAuthority {
   // Headers in which a principal's credentials may stand, in lower case.
   const std::vector<std::string>& credential_headers() const { return state_->authenticators.headers(); }
 
+  // For any principal: the one that the request states, if the caller may do that (`assert`), and otherwise the one
+  // whose credentials the call presents. A caller's certificate beside those proves only which program relays them.
   void IssueParticipantToken(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                              Done<v1::IssueParticipantTokenResponse> done) const;
   // For callers with `relay`.
@@ -88,10 +81,22 @@ class TokenAuthority {
   using Time = std::chrono::system_clock::time_point;
   using WithService = std::function<void(absl::StatusOr<const ServiceRules*>)>;
 
+  // The credentials of a call by their role; those that count for nothing are left out.
+  struct Presented {
+    Credentials caller;
+    Credentials principal;
+  };
+  absl::StatusOr<Presented> PresentedIn(const CallContext& context) const;
   // Finds the service that the caller is.
   void AuthenticateCaller(const CallContext& context, WithService done) const;
-  const ServiceRules* FindService(const Principal& principal) const;
-  absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const Principal& principal,
+  // Finds the principal of a call that states none, and the service that relays its credentials; null if none does.
+  using WithPrincipal = std::function<void(absl::StatusOr<Principal>, const ServiceRules* via)>;
+  void AuthenticatePrincipal(const CallContext& context, WithPrincipal done) const;
+  void IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
+                     Done<v1::IssueParticipantTokenResponse> done) const;
+  // `via` is the service that relays or asserts the principal; null without.
+  void IssueRelayed(const RelayedItem& item, const ServiceRules* via, std::function<void(RelayedResult)> done) const;
+  absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const Principal& principal, const ServiceRules* via,
                                                           const livekit::TokenSourceRequest& request,
                                                           std::string_view host, int max_token_bytes,
                                                           std::string_view sandbox_id) const;

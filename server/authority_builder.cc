@@ -15,6 +15,7 @@ namespace livekit::token {
 
 BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const BuildOptions& options) {
   build::Context context(options);
+  context.client_certificates = !config.listen().tls().client_ca_file().empty();
   build::BuildProjects(config.projects(), context);
   AuthenticatorSet authenticators = build::BuildAuthenticators(config.authenticators(), context);
   context.hmac_key = build::LoadHmacKey(config.hmac_key_file(), context);
@@ -23,8 +24,9 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   DenyList deny_list = build::BuildDenyList(config, context);
   BuildResult result;
   if (context.problems.empty()) {
-    result.state = std::make_shared<const AuthorityState>(AuthorityState{
-        std::move(authenticators), PolicySet(std::move(policies)), std::move(services), std::move(deny_list)});
+    result.state =
+        std::make_shared<const AuthorityState>(AuthorityState{std::move(authenticators), PolicySet(std::move(policies)),
+                                                              ServiceSet(std::move(services)), std::move(deny_list)});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

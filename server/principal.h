@@ -1,6 +1,7 @@
 // Who is asking.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,13 @@ struct Credentials {
 
 // The header that carries a caller's credential. It is never relayed and never counts for a principal.
 inline constexpr std::string_view kCallerHeader = "x-caller-authorization";
+
+// Most bytes of a subject that somebody else states.
+inline constexpr std::size_t kMaxSubjectBytes = 256;
+
+// Whether `text` can stand in tokens, logs and comparisons as it is: well-formed UTF-8 without control characters (C0,
+// DEL and C1).
+bool IsPlainText(std::string_view text);
 
 // An authenticated identity.
 struct Principal {

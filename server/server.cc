@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/status.h"
+#include "server/grpc_tls.h"
 #include "server/token_service.h"
 #include "service/log.h"
 
@@ -23,7 +24,7 @@ namespace cfg = config::v1;
 
 constexpr int kMaxRequestBytes = 4 << 20;
 constexpr int kMaxResponseBytes = 16 << 20;  // what a batch of 1000 tokens needs
-constexpr int kMaxMetadataBytes = 16 << 10;
+constexpr int kMaxCallMetadataBytes = 16 << 10;
 constexpr char kUnixPrefix[] = "unix:";
 
 bool IsUnix(const std::string& address) { return address.rfind(kUnixPrefix, 0) == 0; }
@@ -44,6 +45,16 @@ void CheckAddress(const std::string& path, const std::string& address, bool unix
   if (options.dev && !options.dev_private_network && ClassifyHost(parsed->host) != HostKind::kLoopback) {
     problems.push_back({path, "must be a loopback address in development mode, unless --dev_private_network is given"});
   }
+}
+
+// Credentials and tokens in clear text stay on this machine, unless somebody says that the network protects them.
+void CheckPlaintext(const cfg::ServerListen& listen, const ServerOptions& options, ConfigProblems& problems) {
+  if (listen.has_tls() || options.allow_plaintext_grpc || options.dev_private_network || IsUnix(listen.grpc())) return;
+  const auto parsed = ParseHostPort(listen.grpc());
+  if (!parsed.ok() || IsLocalHost(parsed->host)) return;  // what is no address is a problem already
+  problems.push_back({"listen.grpc",
+                      "would carry credentials and tokens over the network unencrypted; give listen.tls, or an address "
+                      "such as localhost:50051, or --allow_plaintext_grpc where the network itself encrypts"});
 }
 
 void CheckNotNegative(const std::string& path, bool present, const google::protobuf::Duration& duration,
@@ -79,6 +90,11 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options) {
   ConfigProblems problems;
   CheckAddress("listen.grpc", config.listen().grpc(), /*unix_allowed=*/true, options, problems);
+  if (!options.dev) CheckPlaintext(config.listen(), options, problems);
+  if (config.listen().has_tls()) {
+    const ConfigProblems tls = CheckServerTls("listen.tls", config.listen().tls());
+    problems.insert(problems.end(), tls.begin(), tls.end());
+  }
   CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
   CheckNotNegative("drain.delay", config.drain().has_delay(), config.drain().delay(), problems);
   CheckNotNegative("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), problems);
@@ -90,7 +106,8 @@ ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOp
 }
 
 cfg::ServerConfig WithDefaults(cfg::ServerConfig config, const ServerOptions& options) {
-  SetDefault(config.mutable_listen()->mutable_grpc(), options.dev ? "localhost:50051" : "[::]:50051");
+  const bool everywhere = !options.dev && (config.listen().has_tls() || options.allow_plaintext_grpc);
+  SetDefault(config.mutable_listen()->mutable_grpc(), everywhere ? "[::]:50051" : "localhost:50051");
   SetDefault(config.mutable_listen()->mutable_admin(), options.dev ? "localhost:9464" : "[::]:9464");
   SetDefault(config.mutable_log_level(), "info");
   if (!config.drain().has_delay()) config.mutable_drain()->mutable_delay();
@@ -127,11 +144,16 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   grpc::ServerBuilder builder;
   if (!config.reflection()) builder.SetOption(std::make_unique<WithoutReflection>());
   const std::string& address = config.listen().grpc();
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+  const bool has_tls = config.listen().has_tls();
+  if (has_tls) {
+    LKT_ASSIGN_OR_RETURN(credentials, MakeServerCredentials(config.listen().tls()));
+  }
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, credentials, &port);
   // gRPC's default would let a second process share the port and take half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxCallMetadataBytes);
   // Gateways send keepalive pings every 5.5 s; without this they would be sent away for too many.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -148,7 +170,7 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   impl->address = address;
   if (!IsUnix(address)) {
     HostPort bound = *ParseHostPort(address);
-    if (ClassifyHost(bound.host) != HostKind::kLoopback) {
+    if (!has_tls && ClassifyHost(bound.host) != HostKind::kLoopback) {
       Log(LogLevel::kWarn, "grpc_plaintext",
           {{"hint", "credentials and tokens cross the network unencrypted; let only gateways reach this address"}});
     }

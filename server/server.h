@@ -20,10 +20,12 @@ struct ServerOptions {
   bool dev = false;
   // With `dev`: any listener, and peers in private networks.
   bool dev_private_network = false;
+  // Any gRPC address without TLS, for networks that encrypt by themselves.
+  bool allow_plaintext_grpc = false;
 };
 
-// The problems of those parts of `config` that BuildAuthorityState does not see: addresses, times, log level. `config`
-// is as read, before WithDefaults.
+// The problems of those parts of `config` that BuildAuthorityState does not see: addresses, TLS with its files, times,
+// log level. `config` is as read, before WithDefaults.
 ConfigProblems CheckServerConfig(const config::v1::ServerConfig& config, const ServerOptions& options);
 
 // `config` with every field that has a default filled in; the only place that knows the defaults. Idempotent.
@@ -35,7 +37,7 @@ config::v1::ServerConfig WithDefaults(config::v1::ServerConfig config, const Ser
 class TokenServer {
  public:
   // Binds and serves. `config` must have its defaults and no problems. `clock` and `metrics` must outlive the server.
-  // Errors: the address cannot be bound.
+  // Errors: the address cannot be bound, or the files of TLS have gone bad since they were checked.
   static absl::StatusOr<std::unique_ptr<TokenServer>> Start(const config::v1::ServerConfig& config,
                                                             const ServerOptions& options,
                                                             std::shared_ptr<const AuthorityState> state,

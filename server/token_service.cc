@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "server/grpc_tls.h"
 #include "server/rpc_status.h"
 #include "service/log.h"
 
@@ -50,6 +51,8 @@ CallContext TokenService::MakeContext(const grpc::CallbackServerContext& context
     }
   }
   if (call.request_id.empty()) call.request_id = RandomName();
+  call.caller.certificate = CertificateOf(*context.auth_context());
+  call.peer_address = PeerAddress(context.peer());
   call.host = HostOf(View(context.ExperimentalGetAuthority())).value_or("");
   return call;
 }

@@ -109,4 +109,10 @@ HostKind ClassifyHost(std::string_view host) {
   return name == kLocalhost || (is_below && IsName(name)) ? HostKind::kLoopback : HostKind::kUnknown;
 }
 
+bool IsLocalHost(std::string_view host) {
+  if (IpAddress::Parse(host)) return ClassifyHost(host) == HostKind::kLoopback;
+  if (!host.empty() && host.back() == '.') host.remove_suffix(1);
+  return EqualsIgnoreCase(host, "localhost");
+}
+
 }  // namespace livekit::token

@@ -37,4 +37,8 @@ enum class HostKind {
 };
 HostKind ClassifyHost(std::string_view host);
 
+// Whether connections to `host` never leave this machine: a literal loopback address, or `localhost` itself. No names
+// below it, which a resolver may send anywhere.
+bool IsLocalHost(std::string_view host);
+
 }  // namespace livekit::token

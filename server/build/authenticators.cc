@@ -12,7 +12,10 @@
 #include "absl/time/time.h"
 #include "base/text.h"
 #include "server/authn/api_key.h"
+#include "server/authn/mtls.h"
+#include "server/authn/trusted_headers.h"
 #include "server/build/context.h"
+#include "service/trusted_proxy.h"
 
 namespace livekit::token::build {
 namespace {
@@ -41,9 +44,20 @@ class AuthenticatorBuilder {
           if (!context_.anonymous.empty()) context_.Problem(ConfigPath(path, "anonymous"), "there is one already");
           context_.anonymous = authenticator.name();
           break;
+        case cfg::Authenticator::kMtls:
+          BuildMtls(ConfigPath(path, "mtls"), authenticator.name(), authenticator.mtls());
+          break;
+        case cfg::Authenticator::kTrustedHeaders:
+          BuildTrustedHeaders(ConfigPath(path, "trusted_headers"), authenticator.name(),
+                              authenticator.trusted_headers());
+          break;
         default:
-          context_.Problem(path, "says not how: give `api_keys` or `anonymous`");
+          context_.Problem(path, "says not how: give `api_keys`, `mtls`, `trusted_headers` or `anonymous`");
       }
+    }
+    CheckProxyHeaders();
+    if (context_.client_certificates && !has_mtls_) {
+      context_.Warning("listen.tls.client_ca_file", "identifies nobody without an authenticator of kind `mtls`");
     }
     return AuthenticatorSet(std::move(authenticators_), context_.anonymous);
   }
@@ -76,6 +90,65 @@ class AuthenticatorBuilder {
       }
     }
     authenticators_.push_back(std::make_unique<ApiKeyAuthenticator>(name, header, std::move(records)));
+  }
+
+  void BuildMtls(const std::string& path, const std::string& name, const cfg::Mtls& mtls) {
+    has_mtls_ = true;
+    if (!context_.client_certificates) {
+      context_.Problem(path, "needs `listen.tls.client_ca_file`, the authorities whose certificates are believed");
+    }
+    if (mtls.uri_sans().empty() && mtls.dns_sans().empty()) {
+      context_.Problem(path, "accepts nobody; give `uri_sans` or `dns_sans`");
+    }
+    context_.CheckGlobs(ConfigPath(path, "uri_sans"), mtls.uri_sans());
+    context_.CheckGlobs(ConfigPath(path, "dns_sans"), mtls.dns_sans());
+    authenticators_.push_back(std::make_unique<MtlsAuthenticator>(
+        name, std::vector<std::string>(mtls.uri_sans().begin(), mtls.uri_sans().end()),
+        std::vector<std::string>(mtls.dns_sans().begin(), mtls.dns_sans().end())));
+  }
+
+  void BuildTrustedHeaders(const std::string& path, const std::string& name, const cfg::TrustedHeaders& trusted) {
+    const auto header = [&](const std::string& place, const std::string& text) {
+      std::string lower = AsciiLower(text);
+      const std::string problem = text.empty() ? "is required" : CheckIdentityHeader(lower);
+      if (!problem.empty()) context_.Problem(place, problem);
+      proxy_headers_.emplace(lower, place);
+      return lower;
+    };
+    std::string subject = header(ConfigPath(path, "subject_header"), trusted.subject_header());
+    if (!subjects_.insert(subject).second) {
+      context_.Problem(ConfigPath(path, "subject_header"),
+                       "names the subject of another authenticator, so that whose user it is would be ambiguous");
+    }
+    std::map<std::string, std::string> claims;
+    const std::string claims_path = ConfigPath(path, "claim_headers");
+    for (const auto& [claim, text] : trusted.claim_headers()) {
+      if (claim.empty()) context_.Problem(claims_path, "has a claim without name");
+      claims[claim] = header(ConfigPath(claims_path, claim), text);
+    }
+    std::vector<Network> networks;
+    for (int i = 0; i < trusted.networks_size(); ++i) {
+      const std::string problem = CheckProxyNetwork(trusted.networks(i));
+      if (problem.empty()) {
+        networks.push_back(*Network::Parse(trusted.networks(i)));
+      } else {
+        context_.Problem(ConfigPath(ConfigPath(path, "networks"), i), problem);
+      }
+    }
+    authenticators_.push_back(std::make_unique<TrustedHeadersAuthenticator>(name, std::move(subject), std::move(claims),
+                                                                            std::move(networks)));
+  }
+
+  // A header in which clients bring credentials of their own cannot be one that only a proxy sets.
+  void CheckProxyHeaders() {
+    for (const auto& authenticator : authenticators_) {
+      for (const std::string& name : authenticator->headers()) {
+        const auto [first, last] = proxy_headers_.equal_range(name);
+        for (auto it = first; it != last; ++it) {
+          context_.Problem(it->second, "is the header in which " + authenticator->name() + " reads credentials");
+        }
+      }
+    }
   }
 
   std::optional<ApiKeyRecord> ReadRecord(const std::string& path, const std::string& place,
@@ -112,6 +185,9 @@ class AuthenticatorBuilder {
   Context& context_;
   std::vector<std::unique_ptr<const Authenticator>> authenticators_;
   std::map<std::string, std::string> api_key_owners_;
+  bool has_mtls_ = false;
+  std::set<std::string> subjects_;                         // headers of subjects
+  std::multimap<std::string, std::string> proxy_headers_;  // and where they are configured
 };
 
 }  // namespace

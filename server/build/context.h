@@ -47,6 +47,7 @@ struct Context {
   std::set<std::string> authenticator_names;
   std::string anonymous;                             // name of the anonymous authenticator; empty if there is none
   std::shared_ptr<const jose::HmacSha256> hmac_key;  // of templates; null: none
+  bool client_certificates = false;                  // whether the listener asks clients for certificates
 };
 
 // Whether `text` holds characters of regular expressions, which lists of names do not know.

@@ -44,10 +44,12 @@ class ServiceBuilder {
       if (!callers.emplace(rules.authenticator, rules.subject).second) {
         context_.Problem(match, "is the caller of another service already");
       }
-      if (!service.relay() && !service.has_mint() && !service.verify()) {
-        context_.Problem(path, "permits nothing; state `mint`, `relay` or `verify`");
+      if (!service.relay() && !service.assert_() && !service.has_mint() && !service.verify() && !service.explain()) {
+        context_.Problem(path, "permits nothing; state `mint`, `relay`, `assert`, `verify` or `explain`");
       }
       rules.relay = service.relay();
+      rules.asserts = service.assert_();
+      rules.explain = service.explain();
       rules.projects = ServiceProjects(path, service);
       if (service.has_mint()) {
         rules.mint = std::make_shared<const MintCeiling>(BuildCeiling(ConfigPath(path, "mint"), service.mint()));

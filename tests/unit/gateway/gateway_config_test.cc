@@ -37,8 +37,9 @@ TEST(CheckGatewayConfig, AcceptsAnEmptyFileAndACompleteOne) {
   EXPECT_THAT(Paths({}, {}, true), IsEmpty());
   EXPECT_THAT(Paths(FromYaml(R"(
 listen: { http: "127.0.0.1:0", admin: "[::1]:9464" }
-server: { address: "dns:///token-server:50051", caller_token_file: /etc/livekit/key }
+server: { address: "dns:///localhost:50051", caller_token_file: /etc/livekit/key }
 relay_headers: [authorization, x-api-key]
+trusted_headers: { headers: [x-auth-request-user, x-auth-request-email], networks: [10.0.3.0/24, "::1"] }
 cors: { origins: [https://app.acme.dev], credentials: true, headers: [x-api-key] }
 token_paths: [/getToken, /v2/tokens.json]
 extended_response: true
@@ -112,6 +113,89 @@ TEST(CheckGatewayConfig, NeedsBothFilesOfTls) {
   EXPECT_THAT(Paths(FromYaml("listen: { tls: {} }")), ElementsAre("listen.tls.cert_file", "listen.tls.key_file"));
 }
 
+TEST(CheckGatewayConfig, KeepsClearTextOnThisMachine) {
+  config::v1::GatewayConfig config;
+  GatewayOptions plaintext;
+  plaintext.allow_plaintext_grpc = true;
+  for (const char* address :
+       {"token-server:50051", "dns:///token-server:50051", "10.0.0.1:1", "[fd00::1]:1", "ipv4:127.0.0.1:1,10.0.0.1:1",
+        "ipv4:10.0.0.1:1,127.0.0.1:1", "token.localhost:1", "ipv6:[::1]:1,[fd00::1]:1"}) {
+    config.mutable_server()->set_address(address);
+    EXPECT_THAT(Paths(config), ElementsAre("server.address")) << address;
+    EXPECT_THAT(Paths(config, {true, false}), ElementsAre("server.address")) << address;
+    EXPECT_THAT(Paths(config, plaintext), IsEmpty()) << address;
+    EXPECT_THAT(Paths(config, {true, true}), IsEmpty()) << address;
+  }
+  EXPECT_THAT(FormatProblems("f", CheckGatewayConfig(config, {}, false)), HasSubstr("--allow_plaintext_grpc"));
+  for (const char* address : {"localhost:1", "dns:///localhost:1", "127.0.0.1:1", "[::1]:1", "unix:/x",
+                              "ipv4:127.0.0.1:1,127.0.0.2:1", "ipv6:[::1]:1", ""}) {
+    config.mutable_server()->set_address(address);
+    EXPECT_THAT(Paths(config), IsEmpty()) << address;
+  }
+}
+
+TEST(CheckGatewayConfig, ChecksTlsTowardsServers) {
+  const livekit::token::testing::TempFolder folder;
+  const auto files = WriteCertificate(folder, "own");
+  const auto other = WriteCertificate(folder, "other");
+  config::v1::GatewayConfig config;
+  config.mutable_server()->set_address("dns:///token-server:50051");
+  auto& tls = *config.mutable_server()->mutable_tls();
+  EXPECT_THAT(Paths(config), IsEmpty());  // the system's authorities and no certificate of our own
+  tls.set_ca_file(files.cert_file);
+  tls.set_cert_file(files.cert_file);
+  tls.set_key_file(files.key_file);
+  tls.set_server_name("token-server.internal");
+  EXPECT_THAT(Paths(config), IsEmpty());
+  // Two identities at once.
+  config.mutable_server()->set_caller_token_file("/k");
+  EXPECT_THAT(Paths(config), ElementsAre("server.caller_token_file"));
+  tls.clear_cert_file();
+  EXPECT_THAT(Paths(config), ElementsAre("server.tls.cert_file"));
+  tls.clear_key_file();
+  EXPECT_THAT(Paths(config), IsEmpty());  // the key identifies, TLS encrypts
+  config.mutable_server()->clear_caller_token_file();
+
+  tls.set_cert_file(files.cert_file);
+  EXPECT_THAT(Paths(config), ElementsAre("server.tls.key_file"));
+  tls.set_key_file(other.key_file);
+  EXPECT_THAT(Paths(config), ElementsAre("server.tls.key_file"));
+  tls.set_key_file(files.key_file);
+  for (const std::string& ca :
+       {files.key_file, folder.path() + "/missing",
+        folder.Write("bad", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}) {
+    tls.set_ca_file(ca);
+    EXPECT_THAT(Paths(config), ElementsAre("server.tls.ca_file")) << ca;
+  }
+  tls.set_ca_file(files.cert_file);
+  for (const char* name : {"a b", "Token-Server", "a:1", "https://a", "[::1]"}) {
+    tls.set_server_name(name);
+    EXPECT_THAT(Paths(config), ElementsAre("server.tls.server_name")) << name;
+  }
+  tls.clear_server_name();
+  config.mutable_server()->set_address("ipv4:10.0.0.1:1,10.0.0.2:1");
+  EXPECT_THAT(Paths(config), ElementsAre("server.tls.server_name"));
+  tls.set_server_name("token-server.internal");
+  EXPECT_THAT(Paths(config), IsEmpty());
+}
+
+TEST(CheckGatewayConfig, RefusesTrustedHeadersThatAnybodyCouldSend) {
+  const auto config = FromYaml(R"(
+relay_headers: [authorization, x-api-key, x_team_key]
+trusted_headers:
+  headers: [x-auth-request-user, x-api-key, authorization, x-caller-authorization, host, cookie, x-forwarded-user,
+            X-User, x_user, x-auth-request-user, "", x-forwarded-for, x-id-bin, x-team-key]
+  networks: [10.0.3.0/24, 0.0.0.0/0, "::/0", proxy, 10.0.3.0/24]
+)");
+  std::vector<std::string> expected;
+  for (int i = 1; i < 14; ++i) expected.push_back("trusted_headers.headers[" + std::to_string(i) + "]");
+  for (int i = 1; i < 5; ++i) expected.push_back("trusted_headers.networks[" + std::to_string(i) + "]");
+  EXPECT_EQ(Paths(config), expected);
+  EXPECT_EQ(Paths(config, {}, /*standalone=*/true), expected);
+  EXPECT_THAT(Paths(FromYaml("trusted_headers: { headers: [x-user] }")), ElementsAre("trusted_headers.networks"));
+  EXPECT_THAT(Paths(FromYaml("trusted_headers: { networks: [10.0.0.1] }")), ElementsAre("trusted_headers.headers"));
+}
+
 TEST(CheckGatewayConfig, RefusesDurationsBeyondArithmetic) {
   config::v1::GatewayConfig config;
   config.mutable_limits()->mutable_request_timeout()->set_seconds(INT64_MAX);
@@ -136,7 +220,7 @@ TEST(CheckGatewayConfig, KeepsDevelopmentOnLoopback) {
 }
 
 TEST(CheckGatewayConfig, LeavesServerAndAdminToTheOtherHalfOfTheStandalone) {
-  const auto config = FromYaml("{ listen: { admin: '[::]:1' }, server: { address: 'a:1' } }");
+  const auto config = FromYaml("{ listen: { admin: '[::]:1' }, server: { address: 'localhost:1' } }");
   EXPECT_THAT(Paths(config, {}, true), UnorderedElementsAre("listen.admin", "server"));
   EXPECT_THAT(Paths(config), IsEmpty());
 }

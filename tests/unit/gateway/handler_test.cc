@@ -198,7 +198,7 @@ TEST_F(TokenHandlerTest, AnswersEveryReasonWithItsStatusAndAShortBody) {
     const auto response = Ask(Post("{}"));
     const std::string name = v1::ErrorReason_Name(info.reason);
     const bool hidden = info.reason == v1::CALLER_AUTHENTICATION_FAILED || info.reason == v1::METHOD_NOT_PERMITTED ||
-                        info.reason == v1::PROJECT_NOT_PERMITTED || info.reason == v1::BATCH_SIZE_INVALID;
+                        info.reason == v1::BATCH_SIZE_INVALID;
     EXPECT_EQ(response.status, hidden ? 500 : info.http_status) << name;
     EXPECT_EQ(ReasonIn(response), hidden ? "INTERNAL" : name);
     EXPECT_EQ(response.content_type, "application/json") << name;

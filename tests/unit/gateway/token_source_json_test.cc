@@ -113,8 +113,8 @@ TEST(WriteErrorBody, UsesTheReasonsSentenceInPlaceOfOneThatCannotBeShown) {
 }
 
 TEST(ForEndUser, HidesWhatHappensBetweenGatewayAndServer) {
-  for (auto reason : {v1::CALLER_AUTHENTICATION_FAILED, v1::METHOD_NOT_PERMITTED, v1::PROJECT_NOT_PERMITTED,
-                      v1::BATCH_SIZE_INVALID, v1::ERROR_REASON_UNSPECIFIED, static_cast<v1::ErrorReason>(12345)}) {
+  for (auto reason : {v1::CALLER_AUTHENTICATION_FAILED, v1::METHOD_NOT_PERMITTED, v1::BATCH_SIZE_INVALID,
+                      v1::ERROR_REASON_UNSPECIFIED, static_cast<v1::ErrorReason>(12345)}) {
     v1::Error error;
     error.set_reason(reason);
     error.set_message("inside");

@@ -44,7 +44,7 @@ policies:
     room: { client: allow, default: "room-{random}" }
     metadata: { client: forbid }
 services:
-  - { name: gateway, match: { authenticator: programs, subject: gateway }, projects: [main], relay: true }
+  - { name: gateway, match: { authenticator: programs, subject: gateway }, projects: [main, other], relay: true }
   - name: recorder
     match: { authenticator: programs, subject: recorder }
     projects: [main]

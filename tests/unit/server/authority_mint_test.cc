@@ -370,10 +370,10 @@ TEST_F(VerifyAccessToken, TellsEqualSubjectsOfTwoAuthenticatorsApart) {
   service.authenticator = "one";
   service.subject = "web";
   service.verifier = std::make_shared<const TokenVerifier>(std::make_shared<KeyRing>());
-  authority_ =
-      std::make_unique<TokenAuthority>(std::make_shared<const AuthorityState>(AuthorityState{
-                                           AuthenticatorSet(std::move(authenticators), ""), PolicySet({}), {service}}),
-                                       clock_, metrics_);
+  authority_ = std::make_unique<TokenAuthority>(
+      std::make_shared<const AuthorityState>(
+          AuthorityState{AuthenticatorSet(std::move(authenticators), ""), PolicySet({}), ServiceSet({service})}),
+      clock_, metrics_);
   CallContext context;
   context.credentials = {{{"x-one", testing::KeyOf("web")}}};
   EXPECT_OK(Verify(context, "x"));

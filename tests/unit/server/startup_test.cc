@@ -24,6 +24,7 @@ using testing::ServerConfigOf;
 constexpr ServerOptions kDev{true, false};
 constexpr ServerOptions kDevPrivate{true, true};
 constexpr ServerOptions kProduction{};
+constexpr ServerOptions kPlaintext{false, false, true};
 
 class PrepareServerTest : public testing::AuthorityFixture {};
 
@@ -58,7 +59,7 @@ TEST_F(PrepareServerTest, CompletesAFile) {
   const auto startup = PrepareServer(&config, {}, kProduction, NoEnvironment());
   EXPECT_THAT(FormatProblems("f", startup.problems), IsEmpty());
   ASSERT_NE(startup.state, nullptr);
-  EXPECT_EQ(startup.config.listen().grpc(), "[::]:50051");
+  EXPECT_EQ(startup.config.listen().grpc(), "localhost:50051");
   EXPECT_EQ(startup.config.listen().admin(), "[::]:9464");
   EXPECT_EQ(startup.config.log_level(), "info");
   EXPECT_EQ(startup.config.drain().timeout().seconds(), 20);
@@ -78,7 +79,8 @@ TEST_F(PrepareServerTest, PutsFlagsBeforeTheFile) {
   auto config = ServerConfigOf(InDir(dir_, kServerYaml));
   config.mutable_listen()->set_grpc("[::]:1");
   config.mutable_listen()->set_admin("[::]:2");
-  const auto file = PrepareServer(&config, {}, kProduction, NoEnvironment());
+  const auto file = PrepareServer(&config, {}, kPlaintext, NoEnvironment());
+  EXPECT_THAT(FormatProblems("f", file.problems), IsEmpty());
   EXPECT_EQ(file.config.listen().grpc(), "[::]:1");
   EXPECT_EQ(file.config.listen().admin(), "[::]:2");
   const auto flags = PrepareServer(&config, {"unix:/x", "127.0.0.1:0", true}, kProduction, NoEnvironment());
@@ -128,7 +130,7 @@ TEST(CheckServerConfig, ChecksAddresses) {
     config::v1::ServerConfig config;
     config.mutable_listen()->set_grpc(c.grpc);
     config.mutable_listen()->set_admin(c.admin);
-    const auto problems = CheckServerConfig(config, kProduction);
+    const auto problems = CheckServerConfig(config, kPlaintext);
     ASSERT_EQ(problems.size(), c.path == nullptr ? 0U : 1U) << c.grpc << " " << c.admin;
     if (c.path == nullptr) continue;
     EXPECT_EQ(problems[0].path, c.path) << c.grpc;
@@ -148,6 +150,33 @@ TEST(CheckServerConfig, KeepsDevelopmentModeOnLoopback) {
     config.mutable_listen()->set_grpc(address);
     EXPECT_THAT(CheckServerConfig(config, kDev), IsEmpty()) << address;
   }
+}
+
+TEST(CheckServerConfig, KeepsClearTextOnThisMachine) {
+  for (const char* address : {"[::]:1", "0.0.0.0:1", "192.168.0.5:1", "8.8.8.8:1", "example.com:1", ":1",
+                              "token.localhost:1", "localhost.example.com:1", "[::ffff:10.0.0.1]:1"}) {
+    config::v1::ServerConfig config;
+    config.mutable_listen()->set_grpc(address);
+    const auto problems = CheckServerConfig(config, kProduction);
+    ASSERT_EQ(problems.size(), 1U) << address;
+    EXPECT_EQ(problems[0].path, "listen.grpc");
+    EXPECT_THAT(problems[0].message, HasSubstr("--allow_plaintext_grpc"));
+    EXPECT_THAT(CheckServerConfig(config, kPlaintext), IsEmpty()) << address;
+  }
+  for (const char* address : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "LOCALHOST:1", "unix:/x", ""}) {
+    config::v1::ServerConfig config;
+    config.mutable_listen()->set_grpc(address);
+    EXPECT_THAT(CheckServerConfig(config, kProduction), IsEmpty()) << address;
+  }
+}
+
+TEST(WithDefaults, ListensEverywhereOnlyWhereThatIsSafeOrWanted) {
+  config::v1::ServerConfig config;
+  EXPECT_EQ(WithDefaults(config, kProduction).listen().grpc(), "localhost:50051");
+  EXPECT_EQ(WithDefaults(config, kPlaintext).listen().grpc(), "[::]:50051");
+  config.mutable_listen()->mutable_tls();
+  EXPECT_EQ(WithDefaults(config, kProduction).listen().grpc(), "[::]:50051");
+  EXPECT_EQ(WithDefaults(config, kDev).listen().grpc(), "localhost:50051");
 }
 
 TEST(CheckServerConfig, ChecksTimesAndLogLevel) {
