@@ -118,7 +118,8 @@ absl::StatusOr<Jwks> ReadJwks(std::string_view text) {
   }
   if (result.keys.empty()) {
     std::string message = "the key set has no key that can be used";
-    if (!result.skipped.empty()) message += "; " + result.skipped.front();
+    for (std::size_t i = 0; i < std::min<std::size_t>(result.skipped.size(), 5); ++i)
+      message += "; " + result.skipped[i];
     return Invalid(message);
   }
   return result;

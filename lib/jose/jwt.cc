@@ -90,8 +90,8 @@ char SkipValue(DecodedText& text, char c) {
 }
 
 // The text that a JSON string stands for.
-std::optional<std::string> Unquote(std::string raw) {
-  if (raw.find('\\') == std::string::npos) return raw.substr(1, raw.size() - 2);
+std::optional<std::string> Unquote(std::string_view raw) {
+  if (raw.find('\\') == std::string_view::npos) return std::string(raw.substr(1, raw.size() - 2));
   const auto value = nlohmann::json::parse(raw, nullptr, /*allow_exceptions=*/false);
   if (!value.is_string()) return std::nullopt;
   return value.get<std::string>();
@@ -140,7 +140,7 @@ std::optional<std::string> PeekIssuer(std::string_view token) {
     c = text.NextToken();
     if (name == "\"iss\"") {
       if (c != '"' || !ReadString(text, kMaxIssuerBytes, name) || name.size() > kMaxIssuerBytes) return std::nullopt;
-      return Unquote(std::move(name));
+      return Unquote(name);
     }
     c = SkipValue(text, c);
   } while (c == ',');
