@@ -21,7 +21,8 @@ class KeySource {
 
   virtual ~KeySource() = default;
   // Hands over the keys among which the one with `kid` may be; `kid` is empty if the token names none. Calls `done`
-  // once: before it returns if the keys are known, else when they have been fetched. Never blocks. Errors: UNAVAILABLE.
+  // once, never with null: before it returns if the keys are known, else when they have been fetched. Never blocks.
+  // Errors: UNAVAILABLE.
   virtual void Get(std::string_view kid, Time now, Done done) = 0;
   // The keys at hand that may still be used at `now`; null if there are none. Never fetches. What was verified with one
   // set is believed only while it is the current one, so a source should keep its set as long as a fetch brings nothing
