@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "gateway/overrides.h"
 #include "http/admin.h"
+#include "server/examples.h"
 #include "server/server.h"
 #include "server/startup.h"
 #include "service/config.h"
@@ -36,6 +37,15 @@ ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do ever
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices and pages of private networks");
 ABSL_FLAG(bool, allow_plaintext_grpc, false,
           "Serve gRPC without TLS on any address, for networks that encrypt by themselves");
+ABSL_FLAG(std::string, jwt_issuer, "",
+          "In place of a file: issuer whose JSON Web Tokens are accepted; also LIVEKIT_TOKEN_JWT_ISSUER");
+ABSL_FLAG(std::string, jwt_audience, "",
+          "With --jwt_issuer: audiences of which tokens must name one, separated by commas; also "
+          "LIVEKIT_TOKEN_JWT_AUDIENCE");
+ABSL_FLAG(
+    std::string, print_example, "",
+    "Print a complete configuration to start from: agents, api_key, auth0, firebase, keycloak, services, tenants or "
+    "tickets");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
 
 namespace livekit::token::gateway {
@@ -67,6 +77,8 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
   server_overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   server_overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
   server_overrides.reflection = absl::GetFlag(FLAGS_reflection);
+  server_overrides.jwt.issuer = FlagOrEnv(absl::GetFlag(FLAGS_jwt_issuer), "LIVEKIT_TOKEN_JWT_ISSUER");
+  server_overrides.jwt.audience = FlagOrEnv(absl::GetFlag(FLAGS_jwt_audience), "LIVEKIT_TOKEN_JWT_AUDIENCE");
   GatewayOverrides gateway_overrides;
   gateway_overrides.http_listen = absl::GetFlag(FLAGS_http_listen);
   gateway_overrides.cors_origin = FlagOrEnv(absl::GetFlag(FLAGS_cors_origin), "LIVEKIT_TOKEN_CORS_ORIGIN");
@@ -86,8 +98,8 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
     if (!startup.server.problems.empty()) return startup;
   }
   ApplyOverrides(gateway_overrides, startup.gateway);
-  startup.server =
-      PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options, ProcessEnvironment);
+  startup.server = PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options,
+                                 ProcessEnvironment, absl::GetFlag(FLAGS_check_config));
   for (auto& problem : CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true)) {
     problem.path = problem.path.empty() ? "gateway" : ConfigPath("gateway", problem.path);
     startup.server.problems.push_back(std::move(problem));
@@ -145,6 +157,9 @@ int Main(int argc, char** argv) {
   }
   RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
+  if (const std::string name = absl::GetFlag(FLAGS_print_example); !name.empty()) {
+    return RunPrintExample(name, /*with_gateway=*/true);
+  }
 
   ServerOptions server_options;
   server_options.dev = absl::GetFlag(FLAGS_dev);

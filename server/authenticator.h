@@ -36,8 +36,9 @@ class Authenticator {
   virtual const ProxyHeaders* proxy_headers() const { return nullptr; }
   // Whether the credentials hold one that this authenticator is responsible for, valid or not.
   virtual bool Recognizes(const Credentials& credentials) const = 0;
-  // Authenticates credentials that it recognizes, and calls `done` once: with the principal, or with
-  // AUTHENTICATION_FAILED. May have to ask elsewhere; calls `done` before it returns if not. Never blocks.
+  // Authenticates credentials that it recognizes, and calls `done` once: with the principal, with
+  // AUTHENTICATION_FAILED, or with UNAVAILABLE if who must be asked does not answer: the credential may be good. Calls
+  // `done` before it returns if nobody must be asked. Never blocks.
   virtual void Authenticate(const Credentials& credentials, Time now, Done done) const = 0;
 };
 

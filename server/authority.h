@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "http/client.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
 #include "server/ceiling.h"
@@ -23,6 +24,7 @@ namespace livekit::token {
 
 // Everything that the configuration decides. Built whole by authority_builder.h and never changed.
 struct AuthorityState {
+  std::shared_ptr<http::Client> http_client;  // of the authenticators that have to ask; may be null
   AuthenticatorSet authenticators;
   PolicySet policies;
   ServiceSet services;

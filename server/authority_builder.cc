@@ -24,9 +24,9 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   DenyList deny_list = build::BuildDenyList(config, context);
   BuildResult result;
   if (context.problems.empty()) {
-    result.state =
-        std::make_shared<const AuthorityState>(AuthorityState{std::move(authenticators), PolicySet(std::move(policies)),
-                                                              ServiceSet(std::move(services)), std::move(deny_list)});
+    result.state = std::make_shared<const AuthorityState>(
+        AuthorityState{std::move(context.http_client), std::move(authenticators), PolicySet(std::move(policies)),
+                       ServiceSet(std::move(services)), std::move(deny_list)});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

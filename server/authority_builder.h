@@ -16,6 +16,8 @@ struct BuildOptions {
   // Development mode: weak secrets are taken, LiveKit's `devkey` with `secret` stands in for missing keys, and a
   // project may lack a client URL.
   bool dev = false;
+  // Only find what is wrong: nothing is asked over the network, and the state lacks what would have to be.
+  bool check_only = false;
 };
 
 // A state, or everything that is wrong with the configuration.

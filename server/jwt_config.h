@@ -17,8 +17,8 @@ struct JwtStart {
 };
 
 // One project from the environment, one JWT authenticator and the default policy: whoever has a token of the issuer may
-// join any room under the own subject, to publish, subscribe and send data. A room that is not named is made up. Only an
-// issuer on loopback may be reached by plain HTTP.
+// join any room under the own subject, to publish, subscribe and send data. A room that is not named is made up. Only
+// an issuer on loopback may be reached by plain HTTP.
 config::v1::ServerConfig JwtConfig(const JwtStart& start, const Environment& environment);
 
 }  // namespace livekit::token

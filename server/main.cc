@@ -10,6 +10,7 @@
 
 #include "absl/flags/flag.h"
 #include "http/admin.h"
+#include "server/examples.h"
 #include "server/server.h"
 #include "server/startup.h"
 #include "service/config.h"
@@ -30,6 +31,15 @@ ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do ever
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices in private networks");
 ABSL_FLAG(bool, allow_plaintext_grpc, false,
           "Serve gRPC without TLS on any address, for networks that encrypt by themselves");
+ABSL_FLAG(std::string, jwt_issuer, "",
+          "In place of a file: issuer whose JSON Web Tokens are accepted; also LIVEKIT_TOKEN_JWT_ISSUER");
+ABSL_FLAG(std::string, jwt_audience, "",
+          "With --jwt_issuer: audiences of which tokens must name one, separated by commas; also "
+          "LIVEKIT_TOKEN_JWT_AUDIENCE");
+ABSL_FLAG(
+    std::string, print_example, "",
+    "Print a complete configuration to start from: agents, api_key, auth0, firebase, keycloak, services, tenants or "
+    "tickets");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
 
 namespace livekit::token {
@@ -40,8 +50,11 @@ ServerStartup Prepare(const ServerOptions& options) {
   overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
   overrides.reflection = absl::GetFlag(FLAGS_reflection);
+  overrides.jwt.issuer = FlagOrEnv(absl::GetFlag(FLAGS_jwt_issuer), "LIVEKIT_TOKEN_JWT_ISSUER");
+  overrides.jwt.audience = FlagOrEnv(absl::GetFlag(FLAGS_jwt_audience), "LIVEKIT_TOKEN_JWT_AUDIENCE");
   const std::string path = absl::GetFlag(FLAGS_config);
-  if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment);
+  if (path.empty())
+    return PrepareServer(nullptr, overrides, options, ProcessEnvironment, absl::GetFlag(FLAGS_check_config));
   ServerStartup failed;
   config::v1::ServerConfig config;
   auto text = ReadFile(path);
@@ -52,7 +65,7 @@ ServerStartup Prepare(const ServerOptions& options) {
   failed.problems = ReadYaml(*text, config);
   // What could not be read would only cause problems that are none.
   if (!failed.problems.empty()) return failed;
-  return PrepareServer(&config, overrides, options, ProcessEnvironment);
+  return PrepareServer(&config, overrides, options, ProcessEnvironment, absl::GetFlag(FLAGS_check_config));
 }
 
 int Serve(const ServerStartup& startup, const ServerOptions& options) {
@@ -88,6 +101,9 @@ int Main(int argc, char** argv) {
   }
   RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
+  if (const std::string name = absl::GetFlag(FLAGS_print_example); !name.empty()) {
+    return RunPrintExample(name, /*with_gateway=*/false);
+  }
 
   ServerOptions options;
   options.dev = absl::GetFlag(FLAGS_dev);

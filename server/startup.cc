@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "server/authn/api_key.h"
 #include "server/dev_config.h"
+#include "server/jwt_config.h"
 #include "service/process.h"
 
 namespace livekit::token {
@@ -28,15 +29,23 @@ std::string Reachable(std::string_view address) {
 }  // namespace
 
 ServerStartup PrepareServer(const cfg::ServerConfig* file_config, const ServerOverrides& overrides,
-                            const ServerOptions& options, const Environment& environment) {
+                            const ServerOptions& options, const Environment& environment, bool check_only) {
   ServerStartup startup;
-  if ((file_config != nullptr) == options.dev) {
-    startup.problems.push_back(
-        {"", options.dev ? "--dev has a configuration of its own; leave out --config"
-                         : "nothing says who may have tokens: give --config FILE, or --dev to try it on this machine"});
+  const char* problem = nullptr;
+  if (int{file_config != nullptr} + int{options.dev} + int{overrides.jwt.given()} > 1) {
+    problem = "--config, --dev and --jwt_issuer are three ways to start; give one";
+  } else if (file_config == nullptr && !options.dev && !overrides.jwt.given()) {
+    problem =
+        "nothing says who may have tokens: give --config FILE, --jwt_issuer and --jwt_audience, or --dev to try it on "
+        "this machine";
+  }
+  if (problem != nullptr) {
+    startup.problems.push_back({"", problem});
     return startup;
   }
-  cfg::ServerConfig config = options.dev ? DevConfig(environment) : *file_config;
+  cfg::ServerConfig config = options.dev              ? DevConfig(environment)
+                             : file_config != nullptr ? *file_config
+                                                      : JwtConfig(overrides.jwt, environment);
   if (!overrides.grpc_listen.empty()) config.mutable_listen()->set_grpc(overrides.grpc_listen);
   if (!overrides.admin_listen.empty()) config.mutable_listen()->set_admin(overrides.admin_listen);
   if (overrides.reflection) config.set_reflection(true);
@@ -44,6 +53,7 @@ ServerStartup PrepareServer(const cfg::ServerConfig* file_config, const ServerOv
   BuildOptions build;
   build.environment = environment;
   build.dev = options.dev;
+  build.check_only = check_only || !startup.problems.empty();
   BuildResult built = BuildAuthorityState(config, build);
   Append(built.problems, startup.problems);
   startup.warnings = std::move(built.warnings);

@@ -7,6 +7,7 @@
 
 #include "livekit/token/config/v1/server_config.pb.h"
 #include "server/authority_builder.h"
+#include "server/jwt_config.h"
 #include "server/server.h"
 
 namespace livekit::token {
@@ -16,6 +17,7 @@ struct ServerOverrides {
   std::string grpc_listen;
   std::string admin_listen;
   bool reflection = false;  // true: on, whatever the file says
+  JwtStart jwt;             // in place of a file
 };
 
 // A configuration that can be served, or everything that is wrong with it.
@@ -27,9 +29,10 @@ struct ServerStartup {
 };
 
 // Completes the configuration and builds the state. `file_config` is what the file said, null without a file; without
-// it only development mode can start.
+// it development mode and `overrides.jwt` can start. With `check_only` nothing is asked over the network, and the state
+// is only good for its problems.
 ServerStartup PrepareServer(const config::v1::ServerConfig* file_config, const ServerOverrides& overrides,
-                            const ServerOptions& options, const Environment& environment);
+                            const ServerOptions& options, const Environment& environment, bool check_only = false);
 
 // What development mode prints: what it allows, and lines to paste. `http_address` is empty without an HTTP listener.
 std::string DevBanner(const config::v1::ServerConfig& config, std::string_view http_address,

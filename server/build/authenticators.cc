@@ -15,6 +15,7 @@
 #include "server/authn/mtls.h"
 #include "server/authn/trusted_headers.h"
 #include "server/build/context.h"
+#include "server/build/jwt.h"
 #include "service/trusted_proxy.h"
 
 namespace livekit::token::build {
@@ -51,8 +52,13 @@ class AuthenticatorBuilder {
           BuildTrustedHeaders(ConfigPath(path, "trusted_headers"), authenticator.name(),
                               authenticator.trusted_headers());
           break;
+        case cfg::Authenticator::kJwt:
+          if (auto built = BuildJwt(ConfigPath(path, "jwt"), authenticator.name(), authenticator.jwt(), context_)) {
+            authenticators_.push_back(std::move(built));
+          }
+          break;
         default:
-          context_.Problem(path, "says not how: give `api_keys`, `mtls`, `trusted_headers` or `anonymous`");
+          context_.Problem(path, "says not how: give `jwt`, `api_keys`, `mtls`, `trusted_headers` or `anonymous`");
       }
     }
     CheckProxyHeaders();

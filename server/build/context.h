@@ -7,11 +7,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/repeated_field.h"
+#include "http/client.h"
 #include "livekit/token/v1/grants.pb.h"
 #include "server/authority_builder.h"
 #include "server/projects.h"
@@ -47,7 +49,9 @@ struct Context {
   std::set<std::string> authenticator_names;
   std::string anonymous;                             // name of the anonymous authenticator; empty if there is none
   std::shared_ptr<const jose::HmacSha256> hmac_key;  // of templates; null: none
-  bool client_certificates = false;                  // whether the listener asks clients for certificates
+  std::set<std::pair<std::string, std::string>> jwt_issuers;  // header and issuer of authenticators
+  std::shared_ptr<http::Client> http_client;                  // if something has to be fetched
+  bool client_certificates = false;                           // whether the listener asks clients for certificates
 };
 
 // Whether `text` holds characters of regular expressions, which lists of names do not know.

@@ -1,0 +1,294 @@
+#include "server/build/jwt.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/secret.h"
+#include "base/text.h"
+#include "jose/hmac_signer.h"
+#include "jose/jwk.h"
+#include "server/authn/jwks_source.h"
+#include "server/authn/jwt.h"
+#include "server/build/context.h"
+#include "service/log.h"
+#include "token/key_access.h"
+
+namespace livekit::token::build {
+namespace {
+
+namespace cfg = config::v1;
+
+using jose::Algorithm;
+
+constexpr std::chrono::seconds kMaxLeeway{5 * 60};
+
+std::string_view WithoutSpaceAtEnd(std::string_view text) {
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
+  return text;
+}
+
+class JwtBuilder {
+ public:
+  JwtBuilder(const std::string& path, const cfg::Jwt& jwt, Context& context)
+      : path_(path), jwt_(jwt), context_(context) {}
+
+  std::unique_ptr<const Authenticator> Build(const std::string& name) {
+    const std::size_t before = context_.problems.size();
+    JwtOptions options;
+    options.name = name;
+    options.header = Header();
+    options.rules.issuer = Issuer(options.header);
+    options.rules.audiences = Audiences();
+    options.rules.audience_claim = AudienceClaim();
+    options.rules.subject_claim = SubjectClaim();
+    options.rules.type = Type();
+    if (jwt_.has_leeway()) options.rules.leeway = Leeway();
+    options.rules.livekit_keys.insert(context_.key_ids.begin(), context_.key_ids.end());
+    const auto keys = Keys();
+    options.rules.algorithms = Algorithms(keys);
+    if (context_.problems.size() != before || context_.options.check_only) return nullptr;
+    options.on_rejection = [name](JwtRejection rejection) {
+      Log(LogLevel::kDebug, "jwt_refused",
+          {{"authenticator", std::string_view(name)}, {"why", JwtRejectionName(rejection)}});
+    };
+    auto source = Source(keys);
+    if (source == nullptr) return nullptr;
+    return std::make_unique<JwtAuthenticator>(std::move(options), std::move(source));
+  }
+
+ private:
+  std::string Path(std::string_view field) const { return ConfigPath(path_, field); }
+  void Problem(std::string_view field, std::string message) { context_.Problem(Path(field), std::move(message)); }
+
+  std::string Header() {
+    if (jwt_.header().empty()) return "authorization";
+    std::string header = AsciiLower(jwt_.header());
+    if (header == kCallerHeader ||
+        header.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+      Problem("header", "is not a header that can carry end users' tokens");
+    }
+    return header;
+  }
+
+  std::string Issuer(const std::string& header) {
+    const std::string& issuer = jwt_.issuer();
+    if (issuer.empty()) {
+      Problem("issuer", "is required: the `iss` of the tokens, exactly");
+    } else if (context_.key_ids.count(issuer) != 0) {
+      Problem("issuer", "is a LiveKit API key; LiveKit's tokens are no credentials");
+    } else if (!context_.jwt_issuers.emplace(header, issuer).second) {
+      Problem("issuer", "has another authenticator with the same header, so that its tokens would be ambiguous");
+    }
+    return issuer;
+  }
+
+  std::vector<std::string> Audiences() {
+    if (jwt_.audiences().empty()) {
+      Problem("audiences", "is required: tokens that the issuer made for others must not count here");
+    }
+    for (int i = 0; i < jwt_.audiences_size(); ++i) {
+      if (jwt_.audiences(i).empty()) context_.Problem(ConfigPath(Path("audiences"), i), "is empty");
+    }
+    return {jwt_.audiences().begin(), jwt_.audiences().end()};
+  }
+
+  std::string AudienceClaim() {
+    const std::string& claim = jwt_.audience_claim();
+    if (claim.empty()) return "aud";
+    if (claim != "aud" && claim != "azp" && claim != "client_id") {
+      Problem("audience_claim", "must be aud, azp or client_id");
+    }
+    return claim;
+  }
+
+  ClaimPath SubjectClaim() {
+    const auto path = ClaimPath::Parse(jwt_.subject_claim().empty() ? "sub" : jwt_.subject_claim());
+    if (path) return *path;
+    Problem("subject_claim", "must be the path of a claim such as sub, user.id or [\"https://acme.dev/id\"]");
+    return *ClaimPath::Parse("sub");
+  }
+
+  // As header fields `typ` are compared: RFC 7515 section 4.1.9 lets `application/` be left out.
+  std::string Type() {
+    std::string type = AsciiLower(jwt_.type());
+    constexpr std::string_view kPrefix = "application/";
+    if (type.rfind(kPrefix, 0) == 0) type.erase(0, kPrefix.size());
+    return type;
+  }
+
+  std::chrono::seconds Leeway() {
+    const auto leeway = context_.Seconds(Path("leeway"), jwt_.leeway());
+    if (leeway.count() < 0 || leeway > kMaxLeeway) Problem("leeway", "must be from 0s to 5m");
+    return leeway;
+  }
+
+  // --- keys
+
+  // The keys of files; nothing if they are at an address.
+  std::optional<jose::KeySet> Keys() {
+    struct Secret {
+      const char* field;
+      const std::string& file;
+      Algorithm algorithm;
+    };
+    const std::array<Secret, 3> secrets = {{{"hs256_secret_file", jwt_.hs256_secret_file(), Algorithm::kHs256},
+                                            {"hs384_secret_file", jwt_.hs384_secret_file(), Algorithm::kHs384},
+                                            {"hs512_secret_file", jwt_.hs512_secret_file(), Algorithm::kHs512}}};
+    int ways = int{!jwt_.jwks_uri().empty()} + int{!jwt_.jwks_file().empty()} + int{!jwt_.public_key_file().empty()};
+    for (const auto& secret : secrets) ways += int{!secret.file.empty()};
+    if (ways > 1) {
+      context_.Problem(path_,
+                       "has keys from more than one place; give one of `jwks_uri`, `jwks_file`, `public_key_file` and "
+                       "`hs256_secret_file`, or none for discovery");
+      return std::nullopt;
+    }
+    for (const auto& secret : secrets) {
+      if (!secret.file.empty()) return LoadSecret(secret.field, secret.file, secret.algorithm);
+    }
+    if (!jwt_.jwks_file().empty()) return LoadJwks();
+    if (!jwt_.public_key_file().empty()) return LoadPem();
+    CheckAddress();
+    return std::nullopt;
+  }
+
+  std::optional<std::string> Read(const char* field, const std::string& file, std::size_t max_bytes) {
+    auto text = ReadFile(file, max_bytes);
+    if (text.ok()) return *std::move(text);
+    Problem(field, file + " cannot be read");
+    return std::nullopt;
+  }
+
+  jose::KeySet LoadSecret(const char* field, const std::string& file, Algorithm algorithm) {
+    std::error_code error;
+    const auto permissions = std::filesystem::status(file, error).permissions();
+    auto text = Read(field, file, 4096);
+    if (!text) return {};
+    if (error || (permissions & std::filesystem::perms::others_all) != std::filesystem::perms::none) {
+      Problem(field, file + " is accessible to others; take their rights away (chmod o-rwx)");
+    }
+    const token::Secret content(*std::move(text));
+    const std::string_view secret = WithoutSpaceAtEnd(content.Reveal());
+    if (IsLiveKitSecret(secret)) {
+      Problem(field,
+              file + " holds the secret of a LiveKit API key: whoever may sign for users could sign for LiveKit");
+    }
+    auto key = jose::VerificationKey::FromSecret(algorithm, secret);
+    if (key.ok()) return {*std::move(key)};
+    Problem(field, file + ": " + Sentence(key.status()));
+    return {};
+  }
+
+  // Secrets cannot be compared, since keys keep only the state of their signers; codes of one text can.
+  bool IsLiveKitSecret(std::string_view secret) const {
+    constexpr std::string_view kProbe = "probe";
+    std::array<unsigned char, jose::HmacSha256::kSize> code;
+    jose::HmacSha256(secret).Sign(kProbe, code.data());
+    const std::string_view expected(reinterpret_cast<const char*>(code.data()), code.size());
+    for (const auto& project : context_.projects) {
+      if (project->keys == nullptr) continue;
+      for (const auto& [id, key] : project->keys->keys()) {
+        if (KeyAccess::Signer(*key).verifier.Verify(kProbe, expected)) return true;
+      }
+    }
+    return false;
+  }
+
+  jose::KeySet LoadJwks() {
+    const auto text = Read("jwks_file", jwt_.jwks_file(), jose::kMaxJwksBytes);
+    if (!text) return {};
+    auto jwks = jose::ReadJwks(*text);
+    if (!jwks.ok()) {
+      Problem("jwks_file", jwt_.jwks_file() + ": " + Sentence(jwks.status()));
+      return {};
+    }
+    for (const auto& skipped : jwks->skipped) {
+      context_.Warning(Path("jwks_file"), jwt_.jwks_file() + ": left out: " + skipped);
+    }
+    return std::move(jwks->keys);
+  }
+
+  jose::KeySet LoadPem() {
+    const auto text = Read("public_key_file", jwt_.public_key_file(), 64 * 1024);
+    if (!text) return {};
+    auto key = jose::VerificationKey::FromPem(*text);
+    if (key.ok()) return {*std::move(key)};
+    Problem("public_key_file", jwt_.public_key_file() + ": " + Sentence(key.status()));
+    return {};
+  }
+
+  void CheckAddress() {
+    const bool discovered = jwt_.jwks_uri().empty();
+    const std::string& address = discovered ? jwt_.issuer() : jwt_.jwks_uri();
+    const char* field = discovered ? "issuer" : "jwks_uri";
+    const bool https = address.rfind("https://", 0) == 0;
+    if (!address.empty() && !https && !(jwt_.allow_http() && address.rfind("http://", 0) == 0)) {
+      Problem(field, discovered ? "must be an https:// address for discovery; or give `jwks_uri` or a file with keys"
+                                : "must be an https:// address, unless `allow_http` permits http://");
+    }
+    if (!jwt_.ca_file().empty()) Read("ca_file", jwt_.ca_file(), 1 << 20);
+  }
+
+  jose::AlgorithmSet Algorithms(const std::optional<jose::KeySet>& keys) {
+    const auto fits = [&](Algorithm algorithm) {
+      if (!keys) return jose::FamilyOf(algorithm) != jose::AlgorithmFamily::kHmac;
+      return std::any_of(keys->begin(), keys->end(), [&](const auto& key) { return key->Permits(algorithm); });
+    };
+    jose::AlgorithmSet set;
+    for (int i = 0; i < jwt_.algorithms_size(); ++i) {
+      const std::string place = ConfigPath(Path("algorithms"), i);
+      const auto algorithm = jose::ParseAlgorithm(jwt_.algorithms(i));
+      if (!algorithm) {
+        context_.Problem(place, "must be one of HS, RS, PS and ES with 256, 384 or 512, or EdDSA");
+      } else if (!fits(*algorithm) && (!keys || !keys->empty())) {
+        context_.Problem(place, "does not fit the keys: HS needs a secret, all others public keys of their kind");
+      } else {
+        set.Insert(*algorithm);
+      }
+    }
+    if (!jwt_.algorithms().empty()) return set;
+    for (int i = 0; i < jose::kAlgorithmCount; ++i) {
+      if (fits(static_cast<Algorithm>(i))) set.Insert(static_cast<Algorithm>(i));
+    }
+    return set;
+  }
+
+  std::shared_ptr<KeySource> Source(const std::optional<jose::KeySet>& keys) {
+    if (keys) return std::make_shared<StaticKeys>(*keys);
+    if (context_.http_client == nullptr) {
+      auto client = http::Client::Start();
+      if (!client.ok()) {
+        context_.Problem(path_, "keys cannot be fetched: the system refuses the client what it needs");
+        return nullptr;
+      }
+      context_.http_client = *std::move(client);
+    }
+    JwksLocation location;
+    location.issuer = jwt_.issuer();
+    location.jwks_uri = jwt_.jwks_uri();
+    location.allow_http = jwt_.allow_http();
+    location.ca_file = jwt_.ca_file();
+    JwksCacheOptions options;
+    options.issuer = jwt_.issuer();
+    return std::make_shared<JwksSource>(*context_.http_client, std::move(location), std::move(options));
+  }
+
+  const std::string& path_;
+  const cfg::Jwt& jwt_;
+  Context& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Authenticator> BuildJwt(const std::string& path, const std::string& name, const cfg::Jwt& jwt,
+                                              Context& context) {
+  return JwtBuilder(path, jwt, context).Build(name);
+}
+
+}  // namespace livekit::token::build
