@@ -205,23 +205,36 @@ std::string Base64UrlEncode(std::string_view bytes) {
   return out;
 }
 
-std::optional<std::string> Base64UrlDecode(std::string_view text) {
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const int value = kBase64Values[static_cast<unsigned char>(c)];
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>(bits >> count & 0xff));
-    }
+char* ReadBase64Url(std::string_view text, char* to) {
+  // Negative for a character outside the alphabet, and so is then every bitwise or with it.
+  const auto value = [text](std::size_t i) {
+    return static_cast<std::int32_t>(kBase64Values[static_cast<unsigned char>(text[i])]);
+  };
+  std::size_t i = 0;
+  for (; i + 4 <= text.size(); i += 4) {
+    const std::int32_t a = value(i), b = value(i + 1), c = value(i + 2), d = value(i + 3);
+    if ((a | b | c | d) < 0) return nullptr;
+    *to++ = static_cast<char>(a << 2 | b >> 4);
+    *to++ = static_cast<char>((b & 0xf) << 4 | c >> 2);
+    *to++ = static_cast<char>((c & 0x3) << 6 | d);
   }
-  if ((bits & ((1u << count) - 1)) != 0) return std::nullopt;
+  const std::size_t rest = text.size() - i;
+  if (rest == 0) return to;
+  if (rest == 1) return nullptr;
+  const std::int32_t a = value(i), b = value(i + 1), c = rest == 3 ? value(i + 2) : 0;
+  if ((a | b | c) < 0) return nullptr;
+  // What no byte needs must be zero.
+  if (rest == 2 ? (b & 0xf) != 0 : (c & 0x3) != 0) return nullptr;
+  *to++ = static_cast<char>(a << 2 | b >> 4);
+  if (rest == 3) *to++ = static_cast<char>((b & 0xf) << 4 | c >> 2);
+  return to;
+}
+
+std::optional<std::string> Base64UrlDecode(std::string_view text) {
+  std::string out(Base64UrlDecodedBound(text.size()), '\0');
+  const char* const end = ReadBase64Url(text, out.data());
+  if (end == nullptr) return std::nullopt;
+  out.resize(static_cast<std::size_t>(end - out.data()));
   return out;
 }
 

@@ -31,8 +31,13 @@ char* WriteBase64Url(std::string_view bytes, char* to);
 void AppendBase64Url(std::string_view bytes, std::string& out);
 std::string Base64UrlEncode(std::string_view bytes);
 
+// Most bytes that `size` characters of base64url stand for.
+constexpr std::size_t Base64UrlDecodedBound(std::size_t size) { return size / 4 * 3 + 2; }
+
 // Strict inverse: refuses padding, white space, other alphabets and non-zero trailing bits, so that every byte string
-// has exactly one text.
+// has exactly one text. Writes the bytes to `to`, where there must be room for Base64UrlDecodedBound bytes, and returns
+// the end; null if `text` is refused.
+char* ReadBase64Url(std::string_view text, char* to);
 std::optional<std::string> Base64UrlDecode(std::string_view text);
 
 // Lower-case hexadecimal.

@@ -1,6 +1,6 @@
 #include "jose/jwt.h"
 
-#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/text.h"
@@ -31,8 +31,8 @@ class DecodedText {
 
   // The next character; NUL, which JSON does not contain, at the end or where the encoding is wrong.
   char Next() {
-    if (at_ == piece_.size() && !Refill()) return '\0';
-    return piece_[at_++];
+    if (at_ == end_ && !Refill()) return '\0';
+    return *at_++;
   }
   // The next character that is not white space.
   char NextToken() {
@@ -42,26 +42,35 @@ class DecodedText {
   }
 
  private:
+  static constexpr std::size_t kPiece = 128;  // whole groups of four
+
   bool Refill() {
-    constexpr std::size_t kPiece = 128;  // whole groups of four
-    auto piece = Base64UrlDecode(encoded_.substr(0, kPiece));
-    if (!piece || piece->empty()) {
-      encoded_ = {};
-      return false;
-    }
-    encoded_.remove_prefix(std::min(kPiece, encoded_.size()));
-    piece_ = *std::move(piece);
-    at_ = 0;
-    return true;
+    const std::string_view piece = encoded_.substr(0, kPiece);
+    encoded_.remove_prefix(piece.size());
+    at_ = bytes_.data();
+    end_ = ReadBase64Url(piece, bytes_.data());
+    if (end_ != nullptr && end_ != at_) return true;
+    encoded_ = {};
+    end_ = at_;
+    return false;
   }
 
   std::string_view encoded_;
-  std::string piece_;
-  std::size_t at_ = 0;
+  std::array<char, Base64UrlDecodedBound(kPiece)> bytes_;
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
 };
 
-// Reads what follows a quote up to the closing one, as it is written, and keeps it in `raw` with both quotes up to
-// `max_bytes`. False if it does not end.
+// Passes over a string, whose first quote has been read. False if it does not end.
+bool SkipString(DecodedText& text) {
+  for (char c = text.Next(); c != '\0'; c = text.Next()) {
+    if (c == '"') return true;
+    if (c == '\\' && text.Next() == '\0') return false;
+  }
+  return false;
+}
+
+// The same, and keeps the string in `raw` as it is written, with both quotes; no more than `max_bytes` of it and a few.
 bool ReadString(DecodedText& text, std::size_t max_bytes, std::string& raw) {
   raw = "\"";
   for (char c = text.Next(); c != '\0'; c = text.Next()) {
@@ -79,10 +88,9 @@ bool ReadString(DecodedText& text, std::size_t max_bytes, std::string& raw) {
 // Passes over the value that begins with `c`, and returns the first character after it that is not white space.
 char SkipValue(DecodedText& text, char c) {
   int depth = 0;
-  std::string ignored;
   for (; c != '\0'; c = text.NextToken()) {
     if (depth == 0 && (c == ',' || c == '}' || c == ']')) return c;
-    if (c == '"' && !ReadString(text, 0, ignored)) return '\0';
+    if (c == '"' && !SkipString(text)) return '\0';
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
   }
