@@ -43,7 +43,9 @@ GRPC = ["grpc/*", "grpcpp/*", "*.grpc.pb.h"]
 WITHOUT_GRPC = [
     "lib/base/*", "lib/protojson/*", "lib/jose/*", "lib/token/*",
     "server/authority.*", "server/policy.*", "server/template.*", "server/ceiling.*", "server/authenticator.*",
-    "server/authn/*", "server/build/*", "server/claims.*", "server/principal.*",
+    "server/authn/*", "server/build/*", "server/claims.*", "server/principal.*", "server/claim_match.*",
+    "server/deny_list.*", "server/field_rule.*", "server/forced_room_config.*", "server/json_template.*",
+    "server/pattern.*", "server/reserved_names.*", "server/room_config_rule.*", "server/variable.*",
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -1,9 +1,9 @@
 #include "server/policy.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <map>
 #include <random>
 #include <string>
 #include <utility>
