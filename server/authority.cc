@@ -124,22 +124,26 @@ void TokenAuthority::Refused(std::string_view method, std::string_view caller, c
 absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Principal& principal,
                                                                         const ServiceRules* via,
                                                                         const livekit::TokenSourceRequest& request,
-                                                                        std::string_view host,
-                                                                        int max_token_bytes) const {
+                                                                        std::string_view host, int max_token_bytes,
+                                                                        std::string_view sandbox_id) const {
   // A gateway's own identity must not become that of an end user who sent none, and whoever has stolen its key must not
   // get a token by relaying that.
   const ServiceRules* service = state_->services.Find(principal);
   if (service != nullptr && (service->relay || service->asserts) && !principal.subject.empty()) {
     return Refuse(v1::NO_POLICY, "A program that speaks for end users has no tokens of its own.");
   }
-  LKT_ASSIGN_OR_RETURN(const Decision decision, state_->policies.Decide(principal, request));
+  LKT_ASSIGN_OR_RETURN(const Decision decision, state_->policies.Decide(principal, request, sandbox_id));
   const Project& project = *decision.policy->project;
   if (via != nullptr && !via->MayUse(project)) return Refuse(v1::PROJECT_NOT_PERMITTED);
+  const Time now = clock_.Now();
+  if (state_->deny_list.Blocks(project.name, decision.grants, now)) return Refuse(v1::PARTICIPANT_BLOCKED);
   SignOptions options;
   options.ttl = decision.policy->ttl;
   options.sfu_version = project.sfu_version;
-  auto signed_token = Sign(*project.signing_key, decision.grants, options, clock_.Now());
+  auto signed_token = Sign(*project.signing_key, decision.grants, options, now);
   if (!signed_token.ok()) return ToRequestFields(signed_token.status());
+  const int own_limit = decision.policy->max_token_bytes;
+  if (own_limit > 0 && (max_token_bytes <= 0 || own_limit < max_token_bytes)) max_token_bytes = own_limit;
   if (max_token_bytes > 0 && signed_token->token.size() > static_cast<std::size_t>(max_token_bytes)) {
     return TooLarge(request);
   }
@@ -196,8 +200,9 @@ void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1:
   AuthenticatePrincipal(
       context, [this, &request, host = context.host, request_id = context.request_id, done = std::move(done)](
                    absl::StatusOr<Principal> principal, const ServiceRules* via) {
-        auto result = principal.ok() ? Issue(*principal, via, request.request(), host, /*max_token_bytes=*/0)
-                                     : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
+        auto result = principal.ok()
+                          ? Issue(*principal, via, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/"")
+                          : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
         if (!result.ok()) Refused("IssueParticipantToken", kUnknownCaller, request_id, result.status());
         done(std::move(result));
       });
@@ -214,7 +219,7 @@ void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssuePa
         return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
       }
       LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, request.principal()));
-      return Issue(principal, *service, request.request(), host, /*max_token_bytes=*/0);
+      return Issue(principal, *service, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/"");
     };
     auto result = issue();
     if (!result.ok()) {
@@ -232,9 +237,9 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
                                   std::function<void(RelayedResult)> done) const {
   const auto finish = [this, &item, via, done = std::move(done)](absl::StatusOr<Principal> principal) {
     absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
-        principal.ok()
-            ? Issue(*principal, via, item.request(), HostOf(item.host()).value_or(""), item.max_token_bytes())
-            : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
+        principal.ok() ? Issue(*principal, via, item.request(), HostOf(item.host()).value_or(""),
+                               item.max_token_bytes(), item.sandbox_id())
+                       : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
     RelayedResult result;
     if (issued.ok()) {
       *result.mutable_token() = *std::move(issued);
@@ -321,6 +326,9 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
   if (const absl::Status valid = CheckGrants(request.grants()); !valid.ok()) return PrefixFields(valid, "grants");
   grants = request.grants();
   if (const absl::Status within = ApplyCeiling(ceiling, grants); !within.ok()) return PrefixFields(within, "grants");
+  if (state_->deny_list.Blocks(project->name, grants, now)) {
+    return RefuseField(v1::PARTICIPANT_BLOCKED, "grants.identity", "is blocked");
+  }
   auto signed_token = Sign(*project->signing_key, grants, options, now);
   if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
   metrics_.Issued(project->signing_key->id(), service.name, "minted");

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
+#include "server/deny_list.h"
 #include "server/policy.h"
 #include "server/services.h"
 #include "service/metrics.h"
@@ -24,6 +25,7 @@ struct AuthorityState {
   AuthenticatorSet authenticators;
   PolicySet policies;
   ServiceSet services;
+  DenyList deny_list = {};
 };
 
 // The circumstances of a call.
@@ -95,7 +97,8 @@ class TokenAuthority {
   void IssueRelayed(const RelayedItem& item, const ServiceRules* via, std::function<void(RelayedResult)> done) const;
   absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const Principal& principal, const ServiceRules* via,
                                                           const livekit::TokenSourceRequest& request,
-                                                          std::string_view host, int max_token_bytes) const;
+                                                          std::string_view host, int max_token_bytes,
+                                                          std::string_view sandbox_id) const;
   // Mints one token into `response`. `grants` is room to work in, kept from token to token.
   absl::Status Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
                     v1::Grants& grants, v1::MintAccessTokenResponse& response) const;

@@ -1,6 +1,8 @@
 #include "server/dev_config.h"
 
+#include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 
 #include "livekit/token/grants.h"
@@ -30,10 +32,20 @@ cfg::ServerConfig DevConfig(const Environment& environment) {
   policy.mutable_display_name()->set_client(cfg::FIELD_MODE_ALLOW);
   policy.mutable_metadata()->set_client(cfg::FIELD_MODE_ALLOW);
   policy.mutable_attributes()->set_client(cfg::FIELD_MODE_ALLOW);
-  policy.mutable_room_config()->set_client(cfg::FIELD_MODE_ALLOW);
-  policy.mutable_room_config()->add_agents("*");
-  policy.mutable_room_config()->set_max_agents(1000);
-  policy.mutable_room_config()->set_egress(true);
+  auto& room_config = *policy.mutable_room_config();
+  room_config.set_client(cfg::FIELD_MODE_ALLOW);
+  room_config.add_agents("*");
+  room_config.set_max_agents(1000);
+  room_config.set_egress(true);
+  room_config.add_deployments("*");
+  room_config.add_tags("*");
+  room_config.set_max_metadata_bytes(std::numeric_limits<std::int32_t>::max());
+  constexpr auto kAny = std::numeric_limits<std::uint32_t>::max();
+  room_config.mutable_limits()->set_empty_timeout(kAny);
+  room_config.mutable_limits()->set_departure_timeout(kAny);
+  room_config.mutable_limits()->set_max_participants(kAny);
+  room_config.mutable_limits()->set_max_playout_delay(kAny);
+  room_config.mutable_limits()->set_sync_streams(true);
 
   auto& service = *config.add_services();
   service.set_name("dev");

@@ -3,50 +3,57 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "livekit/token/grants.h"
 #include "livekit/token/v1/grants.pb.h"
 #include "livekit_token_source.pb.h"
+#include "server/claim_match.h"
+#include "server/field_rule.h"
 #include "server/principal.h"
 #include "server/projects.h"
-#include "server/template.h"
+#include "server/room_config_rule.h"
 
 namespace livekit::token {
 
-// What a client may do with a string field.
-struct FieldRule {
-  enum class Mode { kForbid, kAllow, kIfEqual };
-  Mode mode = Mode::kForbid;
-  std::optional<Template> default_value;  // when the client sends nothing
-  std::optional<Template> value;          // the forced one
-};
-
-// What a client may do with `room_config`.
-struct RoomConfigRule {
-  bool allowed = false;
-  std::vector<std::string> agents;  // globs
-  int max_agents = 1;
-  bool egress = false;
+// Whom and what a policy is for. Everything stated must hold.
+struct PolicyMatch {
+  std::string authenticator;  // the principal must have used it; either this
+  std::string service;        // or this, which must have asserted the principal
+  std::vector<ClaimCondition> claims;
+  std::vector<std::string> scopes;
+  std::vector<std::string> rooms;        // globs of which the requested room must match one; none: any room or none
+  std::vector<std::string> sandbox_ids;  // of which the request must carry one; none: it must not carry any
 };
 
 // What a policy says, ready to be applied.
 struct PolicyRules {
   std::string name;
-  std::string authenticator;  // the principal must have used it
+  PolicyMatch match;
   std::shared_ptr<const Project> project;
   FieldRule room;
   FieldRule identity;
   FieldRule display_name;
   FieldRule metadata;
-  bool attributes_allowed = false;
+  AttributesRule attributes;
   RoomConfigRule room_config;
   v1::VideoGrant grants;  // without room and room_join
   std::chrono::seconds ttl{15 * 60};
+  int max_token_bytes = 0;  // 0: the limit of the way in
 };
+
+// The string fields of a request.
+inline constexpr FieldPlace kRoomField = {"room_name", TextUse::kRoom, v1::ROOM_NOT_PERMITTED, kMaxRoomNameBytes, true};
+inline constexpr FieldPlace kIdentityField = {"participant_identity", TextUse::kIdentity, v1::IDENTITY_NOT_PERMITTED,
+                                              kMaxIdentityBytes, true};
+inline constexpr FieldPlace kDisplayNameField = {"participant_name", TextUse::kDisplayName, v1::FIELD_NOT_PERMITTED,
+                                                 kMaxNameBytes, false};
+inline constexpr FieldPlace kMetadataField = {"participant_metadata", TextUse::kFreeText, v1::FIELD_NOT_PERMITTED,
+                                              kMaxMetadataBytes, false};
 
 // What a policy decided: the token to sign.
 struct Decision {
@@ -59,11 +66,13 @@ class PolicySet {
  public:
   explicit PolicySet(std::vector<PolicyRules> policies) : policies_(std::move(policies)) {}
 
-  // Applies the first policy that matches `principal`. Empty strings and empty messages in `request` count as absent.
-  // What the client asks for is never widened: the result holds a value of the client only where the policy lets the
-  // client choose it. Errors name the fields of TokenSourceRequest: NO_POLICY, FIELD_REQUIRED, FIELD_NOT_PERMITTED,
+  // Applies the first policy that matches. `sandbox_id` is that of the sandbox route, empty on every other. Empty
+  // strings and empty messages in `request` count as absent. What the client asks for is never widened: the result
+  // holds a value of the client only where the policy lets the client choose it. Errors name the fields of
+  // TokenSourceRequest: NO_POLICY, FIELD_REQUIRED, FIELD_INVALID, FIELD_TOO_LONG, FIELD_NOT_PERMITTED,
   // ROOM_NOT_PERMITTED, IDENTITY_NOT_PERMITTED, AGENT_NOT_PERMITTED, CLAIM_MISSING, CLAIM_AMBIGUOUS.
-  absl::StatusOr<Decision> Decide(const Principal& principal, const livekit::TokenSourceRequest& request) const;
+  absl::StatusOr<Decision> Decide(const Principal& principal, const livekit::TokenSourceRequest& request,
+                                  std::string_view sandbox_id = {}) const;
 
  private:
   std::vector<PolicyRules> policies_;

@@ -24,7 +24,7 @@ namespace cfg = config::v1;
 
 constexpr int kMaxRequestBytes = 4 << 20;
 constexpr int kMaxResponseBytes = 16 << 20;  // what a batch of 1000 tokens needs
-constexpr int kMaxMetadataBytes = 16 << 10;
+constexpr int kMaxCallMetadataBytes = 16 << 10;
 constexpr char kUnixPrefix[] = "unix:";
 
 bool IsUnix(const std::string& address) { return address.rfind(kUnixPrefix, 0) == 0; }
@@ -153,7 +153,7 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   builder.AddListeningPort(address, credentials, &port);
   // gRPC's default would let a second process share the port and take half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxCallMetadataBytes);
   // Gateways send keepalive pings every 5.5 s; without this they would be sent away for too many.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

@@ -18,10 +18,7 @@ void Context::CheckName(const std::string& path, const std::string& name, std::s
 void Context::CheckGlobs(const std::string& path, const google::protobuf::RepeatedPtrField<std::string>& globs) {
   for (int i = 0; i < globs.size(); ++i) {
     if (globs[i].empty()) Problem(ConfigPath(path, i), "is empty");
-    if (globs[i].find_first_of("^$|()[]{}+?\\") != std::string::npos) {
-      Problem(ConfigPath(path, i),
-              "is a literal name in which only `*` is special; regular expressions do not work here");
-    }
+    if (LooksLikeExpression(globs[i])) Problem(ConfigPath(path, i), kOnlyGlobs);
   }
 }
 
@@ -55,6 +52,10 @@ void Context::CheckSources(const std::string& path, const v1::VideoGrant& grants
     Problem(ConfigPath(ConfigPath(path, "can_publish_sources"), i),
             "must be camera, microphone, screen_share or screen_share_audio");
   }
+}
+
+bool LooksLikeExpression(std::string_view text) {
+  return text.find_first_of("^$|()[]{}+?\\") != std::string_view::npos;
 }
 
 std::string Sentence(const absl::Status& status) {

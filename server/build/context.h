@@ -45,9 +45,15 @@ struct Context {
   std::vector<std::shared_ptr<const Project>> projects;
   std::set<std::string> key_ids;  // of all projects' API keys
   std::set<std::string> authenticator_names;
-  std::string anonymous;             // name of the anonymous authenticator; empty if there is none
-  bool client_certificates = false;  // whether the listener asks clients for certificates
+  std::string anonymous;                             // name of the anonymous authenticator; empty if there is none
+  bool client_certificates = false;                  // whether the listener asks clients for certificates
+  std::shared_ptr<const jose::HmacSha256> hmac_key;  // of templates; null: none
 };
+
+// Whether `text` holds characters of regular expressions, which lists of names do not know.
+bool LooksLikeExpression(std::string_view text);
+inline constexpr char kOnlyGlobs[] =
+    "is a literal name in which only `*` is special; regular expressions do not work here";
 
 // The sentence of a refusal that our own code made about a configured value.
 std::string Sentence(const absl::Status& status);

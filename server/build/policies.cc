@@ -1,13 +1,18 @@
 #include "server/build/policies.h"
 
+#include <algorithm>
 #include <chrono>
-#include <optional>
+#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
 
-#include "livekit/token/grants.h"
 #include "server/build/context.h"
+#include "server/build/extends.h"
+#include "server/build/policy_fields.h"
+#include "server/build/policy_match.h"
+#include "server/build/policy_warnings.h"
+#include "server/build/room_config_rule.h"
 
 namespace livekit::token::build {
 namespace {
@@ -16,118 +21,101 @@ namespace cfg = config::v1;
 
 constexpr std::chrono::seconds kMinParticipantTtl{2 * 60};  // SDKs do not cache tokens that live a minute or less
 constexpr std::chrono::seconds kMaxParticipantTtl{24 * 60 * 60};
+constexpr char kSubject[] = "{subject}";
 
 class PolicyBuilder {
  public:
-  explicit PolicyBuilder(Context& context) : context_(context) {}
+  PolicyBuilder(const cfg::ServerConfig& config, Context& context) : config_(config), context_(context) {}
 
-  std::vector<PolicyRules> Build(const google::protobuf::RepeatedPtrField<cfg::Policy>& configured) {
-    std::vector<PolicyRules> policies;
+  std::vector<PolicyRules> Build() {
     std::set<std::string> names;
-    for (int i = 0; i < configured.size(); ++i) {
-      const cfg::Policy& policy = configured[i];
-      const std::string path = ConfigPath("policies", i);
-      context_.CheckName(path, policy.name(), names);
-      policies.push_back(BuildPolicy(path, policy));
+    for (int i = 0; i < config_.policies_size(); ++i) {
+      context_.CheckName(ConfigPath("policies", i), config_.policies(i).name(), names);
     }
+    const std::vector<MergedPolicy> merged = MergePolicies(config_, context_);
+    std::vector<PolicyRules> policies(merged.size());
+    std::vector<std::string> identities(merged.size());
+    // Those that are extended first, so that their problems are noted where they are.
+    std::vector<std::size_t> order(merged.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return merged[a].depth < merged[b].depth; });
+    for (const std::size_t i : order) {
+      if (!merged[i].valid) continue;
+      ConfigProblems before = std::exchange(context_.problems, {});
+      policies[i] = BuildPolicy(ConfigPath("policies", static_cast<int>(i)), merged[i].policy, identities[i]);
+      ConfigProblems own = std::exchange(context_.problems, std::move(before));
+      for (ConfigProblem& problem : own) Attribute(static_cast<int>(i), merged[i], std::move(problem));
+    }
+    if (context_.problems.empty()) CheckTogether(policies, identities, context_);
     return policies;
   }
 
  private:
-  PolicyRules BuildPolicy(const std::string& path, const cfg::Policy& policy) {
+  // Notes a problem of a policy where the field is stated, and once if several policies take the field over.
+  void Attribute(int index, const MergedPolicy& merged, ConfigProblem problem) {
+    const std::string own = ConfigPath("policies", index);
+    for (const auto& [field, origin] : merged.origins) {
+      const std::string place = ConfigPath(own, field);
+      const bool inside = problem.path.compare(0, place.size(), place) == 0 &&
+                          (problem.path.size() == place.size() || problem.path[place.size()] == '.');
+      if (!inside) continue;
+      problem.path = ConfigPath(ConfigPath("policies", origin), field) + problem.path.substr(place.size());
+      const bool noted = std::any_of(context_.problems.begin(), context_.problems.end(), [&](const ConfigProblem& p) {
+        return p.path == problem.path && p.message == problem.message;
+      });
+      if (noted) return;
+      problem.message += " (where " + own + " takes it over)";
+      break;
+    }
+    context_.Problem(problem.path, std::move(problem.message));
+  }
+
+  PolicyRules BuildPolicy(const std::string& path, const cfg::Policy& policy, std::string& identity) {
+    const auto place = [&](const char* field) { return ConfigPath(path, field); };
     PolicyRules rules;
     rules.name = policy.name();
-    rules.authenticator = policy.match().authenticator();
-    context_.CheckAuthenticator(ConfigPath(path, "match.authenticator"), rules.authenticator);
-    const bool anonymous = !context_.anonymous.empty() && rules.authenticator == context_.anonymous;
-    rules.project = context_.FindProject(ConfigPath(path, "project"), policy.project());
+    rules.match = BuildMatch(place("match"), policy.match(), config_, context_);
+    const bool anonymous = !context_.anonymous.empty() && rules.match.authenticator == context_.anonymous;
+    rules.project = context_.FindProject(place("project"), policy.project());
 
-    if (!policy.has_room())
-      context_.Problem(ConfigPath(path, "room"), "is required: who chooses the room must be stated");
-    rules.room = BuildField(ConfigPath(path, "room"), policy.room(), anonymous);
-    if (policy.has_room()) CheckObtainable(ConfigPath(path, "room"), policy.room());
+    const auto field = [&](const char* name, const cfg::FieldRule& rule, const FieldPlace& of) {
+      return BuildField(place(name), rule, of, anonymous, context_);
+    };
+    if (policy.has_room()) {
+      rules.room = field("room", policy.room(), kRoomField);
+    } else {
+      context_.Problem(place("room"), "is required: who chooses the room must be stated");
+    }
     if (policy.has_identity()) {
-      rules.identity = BuildField(ConfigPath(path, "identity"), policy.identity(), anonymous);
-      CheckObtainable(ConfigPath(path, "identity"), policy.identity());
+      rules.identity = field("identity", policy.identity(), kIdentityField);
+      identity = policy.identity().value();
     } else if (anonymous) {
       rules.identity.default_value = *Template::Parse("guest-{random}");
     } else {
-      rules.identity.mode = FieldRule::Mode::kIfEqual;
-      rules.identity.value = *Template::Parse("{subject}");
+      rules.identity.mode = FieldMode::kIfEqual;
+      rules.identity.value = *Template::Parse(kSubject);
+      identity = kSubject;
     }
-    rules.display_name.mode = FieldRule::Mode::kAllow;
     if (policy.has_display_name()) {
-      rules.display_name = BuildField(ConfigPath(path, "display_name"), policy.display_name(), anonymous);
+      rules.display_name = field("display_name", policy.display_name(), kDisplayNameField);
+    } else {
+      rules.display_name.mode = FieldMode::kAllow;
+      rules.display_name.default_value = *Template::Parse("{claims.name?}");
     }
-    if (policy.has_metadata()) {
-      rules.metadata = BuildField(ConfigPath(path, "metadata"), policy.metadata(), anonymous);
-    }
-    rules.attributes_allowed = AllowOrForbid(ConfigPath(path, "attributes.client"), policy.attributes().client());
-    const std::string config_path = ConfigPath(path, "room_config");
-    rules.room_config.allowed = AllowOrForbid(ConfigPath(config_path, "client"), policy.room_config().client());
-    context_.CheckGlobs(ConfigPath(config_path, "agents"), policy.room_config().agents());
-    rules.room_config.agents.assign(policy.room_config().agents().begin(), policy.room_config().agents().end());
-    if (policy.room_config().max_agents() < 0)
-      context_.Problem(ConfigPath(config_path, "max_agents"), "must not be negative");
-    if (policy.room_config().max_agents() > 0) rules.room_config.max_agents = policy.room_config().max_agents();
-    rules.room_config.egress = policy.room_config().egress();
-    if (policy.has_grants()) rules.grants = BuildPolicyGrants(ConfigPath(path, "grants"), policy.grants());
+    if (policy.has_metadata()) rules.metadata = field("metadata", policy.metadata(), kMetadataField);
+    rules.attributes = BuildAttributes(place("attributes"), policy.attributes(), anonymous, context_);
+    rules.room_config = BuildRoomConfig(place("room_config"), policy.room_config(), anonymous, context_);
+    if (policy.has_grants()) rules.grants = BuildPolicyGrants(place("grants"), policy.grants());
     if (policy.has_ttl()) {
-      rules.ttl = context_.Seconds(ConfigPath(path, "ttl"), policy.ttl());
+      rules.ttl = context_.Seconds(place("ttl"), policy.ttl());
       if (rules.ttl < kMinParticipantTtl || rules.ttl > kMaxParticipantTtl) {
-        context_.Problem(ConfigPath(path, "ttl"), "must be from 2m to 24h");
+        context_.Problem(place("ttl"), "must be from 2m to 24h");
       }
     }
+    if (policy.max_token_bytes() < 0) context_.Problem(place("max_token_bytes"), "must not be negative");
+    rules.max_token_bytes = policy.max_token_bytes();
     return rules;
-  }
-
-  FieldRule BuildField(const std::string& path, const cfg::FieldRule& field, bool anonymous) {
-    FieldRule rule;
-    switch (field.client()) {
-      case cfg::FIELD_MODE_ALLOW:
-        rule.mode = FieldRule::Mode::kAllow;
-        break;
-      case cfg::FIELD_MODE_IF_EQUAL:
-        rule.mode = FieldRule::Mode::kIfEqual;
-        if (field.value().empty()) context_.Problem(ConfigPath(path, "value"), "is required with `client: if_equal`");
-        break;
-      default:
-        break;
-    }
-    const auto parse = [&](const char* name, const std::string& text) -> std::optional<Template> {
-      if (text.empty()) return std::nullopt;
-      auto parsed = Template::Parse(text);
-      if (!parsed.ok()) {
-        context_.Problem(ConfigPath(path, name), Sentence(parsed.status()));
-        return std::nullopt;
-      }
-      if (anonymous && parsed->uses_subject()) {
-        context_.Problem(ConfigPath(path, name), "uses {subject}, which anonymous callers do not have; use {random}");
-      }
-      return *std::move(parsed);
-    };
-    rule.default_value = parse("default", field.default_());
-    rule.value = parse("value", field.value());
-    if (rule.value && rule.default_value)
-      context_.Problem(path, "has both `default` and `value`; `value` is always taken");
-    if (rule.value && rule.mode == FieldRule::Mode::kAllow) {
-      context_.Problem(ConfigPath(path, "value"),
-                       "is the forced value and does not go with `client: allow`; use `default`");
-    }
-    return rule;
-  }
-
-  // A room or identity that neither the client nor the policy may give would refuse every request.
-  void CheckObtainable(const std::string& path, const cfg::FieldRule& field) {
-    const bool forbidden = field.client() == cfg::FIELD_MODE_UNSPECIFIED || field.client() == cfg::FIELD_MODE_FORBID;
-    if (forbidden && field.default_().empty() && field.value().empty()) {
-      context_.Problem(path, "can never be had; give `value`, or `client: allow`");
-    }
-  }
-
-  bool AllowOrForbid(const std::string& path, cfg::FieldMode mode) {
-    if (mode == cfg::FIELD_MODE_IF_EQUAL) context_.Problem(path, "must be allow or forbid");
-    return mode == cfg::FIELD_MODE_ALLOW;
   }
 
   v1::VideoGrant BuildPolicyGrants(const std::string& path, const v1::VideoGrant& grants) {
@@ -151,14 +139,14 @@ class PolicyBuilder {
     return grants;
   }
 
+  const cfg::ServerConfig& config_;
   Context& context_;
 };
 
 }  // namespace
 
-std::vector<PolicyRules> BuildPolicies(const google::protobuf::RepeatedPtrField<cfg::Policy>& policies,
-                                       Context& context) {
-  return PolicyBuilder(context).Build(policies);
+std::vector<PolicyRules> BuildPolicies(const cfg::ServerConfig& config, Context& context) {
+  return PolicyBuilder(config, context).Build();
 }
 
 }  // namespace livekit::token::build

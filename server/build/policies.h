@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "google/protobuf/repeated_field.h"
 #include "livekit/token/config/v1/server_config.pb.h"
 #include "server/policy.h"
 
@@ -11,8 +10,8 @@ namespace livekit::token::build {
 
 struct Context;
 
-// Makes the rules of the policies, in order. After projects and authenticators.
-std::vector<PolicyRules> BuildPolicies(const google::protobuf::RepeatedPtrField<config::v1::Policy>& policies,
-                                       Context& context);
+// Makes the rules of the policies, in order. After projects, authenticators and the key of `{hmac:…}`; `config` is
+// asked for the services that policies name.
+std::vector<PolicyRules> BuildPolicies(const config::v1::ServerConfig& config, Context& context);
 
 }  // namespace livekit::token::build

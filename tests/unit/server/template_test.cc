@@ -78,7 +78,6 @@ TEST(Template, RefusesWhatItDoesNotUnderstand) {
       {"{Subject}", "unknown variable"},
       {"{ subject }", "unknown variable"},
       {"{}", "unknown variable"},
-      {"{claims.tenant}", "unknown variable"},
       {"{{subject}}", "unknown variable"},
       {"a{subject", "other half"},
       {"a}b", "other half"},
@@ -94,12 +93,6 @@ TEST(Template, RefusesWhatItDoesNotUnderstand) {
     EXPECT_THAT(parsed, IsRefusal(v1::FIELD_INVALID)) << text;
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(fragment)) << text;
   }
-}
-
-TEST(Template, KnowsWhetherItNeedsASubject) {
-  EXPECT_TRUE(Template::Parse("a-{subject}")->uses_subject());
-  EXPECT_FALSE(Template::Parse("a-{random}-{uuid}")->uses_subject());
-  EXPECT_FALSE(Template::Parse("subject")->uses_subject());
 }
 
 }  // namespace
