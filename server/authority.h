@@ -14,7 +14,6 @@
 #include "http/client.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
-#include "server/ceiling.h"
 #include "server/deny_list.h"
 #include "server/policy.h"
 #include "server/services.h"

@@ -2,12 +2,18 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "support/program.h"
 
 namespace livekit::token::testing {
 
 enum class KeyKind { kP256, kRsa2048, kRsa1024 };
+
+struct CertificateFiles {
+  std::string cert_file;
+  std::string key_file;
+};
 
 struct CertificateOptions {
   KeyKind kind = KeyKind::kP256;
@@ -17,15 +23,18 @@ struct CertificateOptions {
   std::string passphrase;  // of the key; none if empty
   // The key in the form of before PKCS #8, such as `RSA PRIVATE KEY`.
   bool traditional = false;
+  // Who signs it; null: its own key.
+  const CertificateFiles* issuer = nullptr;
+  // Whether it may sign others.
+  bool authority = false;
+  std::string common_name = "localhost";
+  // Its alternative names: localhost, 127.0.0.1 and ::1, and these; none at all is possible.
+  bool local_names = true;
+  std::vector<std::string> uri_names;  // any bytes
+  std::vector<std::string> dns_names;
 };
 
-struct CertificateFiles {
-  std::string cert_file;
-  std::string key_file;
-};
-
-// Writes `name`.crt and `name`.key into the folder: a certificate for localhost, 127.0.0.1 and ::1 that is signed with
-// its own key.
+// Writes `name`.crt and `name`.key into the folder.
 CertificateFiles WriteCertificate(const TempFolder& folder, const std::string& name,
                                   const CertificateOptions& options = {});
 
