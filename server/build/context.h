@@ -48,7 +48,6 @@ struct Context {
   std::set<std::string> key_ids;  // of all projects' API keys
   std::set<std::string> authenticator_names;
   std::string anonymous;                             // name of the anonymous authenticator; empty if there is none
-  bool client_certificates = false;                  // whether the listener asks clients for certificates
   std::shared_ptr<const jose::HmacSha256> hmac_key;  // of templates; null: none
   std::set<std::pair<std::string, std::string>> jwt_issuers;  // header and issuer of authenticators
   std::shared_ptr<http::Client> http_client;                  // if something has to be fetched

@@ -38,7 +38,7 @@ constexpr char kTicketSecret[] = "MARKER-tickets-secret-0123456789abcdef";
 long Now() { return std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()); }
 
 const TestIssuer& Issuer() {
-  static const auto* const issuer = new TestIssuer("RS256", "key-1");
+  static const auto* const issuer = new TestIssuer("key-1");
   return *issuer;
 }
 

@@ -1,35 +1,35 @@
-// An identity provider for tests: signs JSON Web Tokens with a key that it made.
+// An identity provider for tests: issues JSON Web Tokens and publishes its key.
 #pragma once
 
-#include <openssl/evp.h>
-
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
+#include "support/jwt_signer.h"
+
 namespace livekit::token::testing {
 
-// Thread safety: immutable.
+// Signs with RS256. Thread safety: immutable.
 class TestIssuer {
  public:
-  // `algorithm`: RS256, ES256 or EdDSA.
-  TestIssuer(const std::string& algorithm, const std::string& key_id);
+  explicit TestIssuer(std::string key_id) : key_id_(std::move(key_id)), key_(SigningKey::Rsa()) {}
 
-  // A token in compact form. `header` is merged into `{"alg":…,"kid":…,"typ":"JWT"}`.
-  std::string Sign(const nlohmann::json& claims, const nlohmann::json& header = nlohmann::json::object()) const;
-  // The public key, as one of a JSON Web Key Set and as the set.
-  nlohmann::json Jwk() const;
-  std::string Jwks() const { return nlohmann::json{{"keys", {Jwk()}}}.dump(); }
-  std::string PublicPem() const;
+  // A token in compact form.
+  std::string Sign(const nlohmann::json& claims) const {
+    const nlohmann::json header = {{"alg", "RS256"}, {"kid", key_id_}, {"typ", "JWT"}};
+    return MakeJwt(header.dump(), claims.dump(), key_, jose::Algorithm::kRs256);
+  }
+  // The public key as a JSON Web Key Set.
+  std::string Jwks() const { return "{\"keys\":[" + key_.Jwk(",\"kid\":\"" + key_id_ + "\"") + "]}"; }
 
  private:
-  std::string algorithm_;
   std::string key_id_;
-  std::shared_ptr<EVP_PKEY> key_;
+  SigningKey key_;
 };
 
 // A token signed with a shared secret.
-std::string SignHs256(std::string_view secret, const nlohmann::json& claims);
+inline std::string SignHs256(const std::string& secret, const nlohmann::json& claims) {
+  return MakeJwt(R"({"alg":"HS256","typ":"JWT"})", claims.dump(), SigningKey::Hmac(secret), jose::Algorithm::kHs256);
+}
 
 }  // namespace livekit::token::testing
