@@ -167,7 +167,7 @@ absl::StatusOr<TokenAuthority::Presented> TokenAuthority::PresentedIn(const Call
   return presented;
 }
 
-void TokenAuthority::AuthenticatePrincipal(const CallContext& context, WithPrincipal done) const {
+void TokenAuthority::AuthenticatePrincipal(const CallContext& context, const WithPrincipal& done) const {
   auto presented = PresentedIn(context);
   if (!presented.ok()) return done(presented.status(), nullptr);
   const auto& authenticators = state_->authenticators;

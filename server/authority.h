@@ -92,7 +92,7 @@ class TokenAuthority {
   void AuthenticateCaller(const CallContext& context, WithService done) const;
   // Finds the principal of a call that states none, and the service that relays its credentials; null if none does.
   using WithPrincipal = std::function<void(absl::StatusOr<Principal>, const ServiceRules* via)>;
-  void AuthenticatePrincipal(const CallContext& context, WithPrincipal done) const;
+  void AuthenticatePrincipal(const CallContext& context, const WithPrincipal& done) const;
   void IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                      Done<v1::IssueParticipantTokenResponse> done) const;
   // `via` is the service that relays or asserts the principal; null without.

@@ -240,7 +240,7 @@ TEST_F(GrpcTls, ShowsTheConfiguredCertificate) {
 }
 
 TEST_F(GrpcTls, SpeaksOnlyModernVersions) {
-  Serve(/*optional=*/true, /*with_ca=*/false);
+  Serve(/*optional=*/false, /*with_ca=*/false);
   for (const auto& [version, expected] :
        {std::pair(TLS1_1_VERSION, false), std::pair(TLS1_2_VERSION, true), std::pair(TLS1_3_VERSION, true)}) {
     TlsClientOptions options;
