@@ -256,6 +256,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
 
   HandlerOptions handler;
   handler.token_paths.assign(config.token_paths().begin(), config.token_paths().end());
+  handler.sandbox = config.sandbox();
   handler.relay_headers.assign(config.relay_headers().begin(), config.relay_headers().end());
   handler.cors = MakeCorsOptions(config.cors(), options);
   for (const std::string& text : config.trusted_proxies()) {
@@ -275,6 +276,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   server.address = config.listen().http();
   server.threads = config.listen().threads();
   server.body_paths = handler.token_paths;
+  if (handler.sandbox) server.body_paths.push_back(kSandboxPath);
   server.max_body_bytes = static_cast<std::size_t>(config.limits().body_bytes());
   server.max_header_bytes = static_cast<std::size_t>(config.limits().header_bytes());
   server.max_header_lines = static_cast<std::size_t>(config.limits().header_lines());

@@ -65,6 +65,7 @@ struct TokenHandler::Shared {
   Shared(HandlerOptions o, Metrics& m) : options(std::move(o)), cors(options.cors), metrics(m) {}
 
   std::string_view RouteOf(std::string_view path) const {
+    if (options.sandbox && path == kSandboxPath) return kSandboxPath;
     const auto& paths = options.token_paths;
     const auto found = std::find(paths.begin(), paths.end(), path);
     return found == paths.end() ? std::string_view(kOther) : std::string_view(*found);
@@ -278,6 +279,16 @@ absl::Status CollectCredentials(const http::Request& request, const std::vector<
   return absl::OkStatus();
 }
 
+// On the sandbox route the id selects policies; it proves nothing.
+bool TakeSandboxId(const http::Request& request, Backend::Item& item) {
+  const auto ids = request.HeaderValues("x-sandbox-id");
+  if (ids.empty()) return true;
+  // Ids are names of the same kind.
+  if (ids.size() > 1 || !IsRequestId(ids.front())) return false;
+  item.set_sandbox_id(std::string(ids.front()));
+  return true;
+}
+
 // Development mode answers nobody from elsewhere and no web page that reached it under a name of its own: that page's
 // requests would come from the developer's browser (DNS rebinding).
 bool DevAllows(const HandlerOptions& options, const http::Request& request) {
@@ -316,6 +327,8 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
     if (auto status = CollectTrustedHeaders(request, options.trusted_headers, item); !status.ok()) {
       return exchange->Fail(status);
     }
+    if (exchange->route() == kSandboxPath && !TakeSandboxId(request, item))
+      return exchange->Fail(v1::MALFORMED_REQUEST);
     int unknown_fields = 0;
     auto message = ReadTokenRequest(request.body, &unknown_fields);
     if (unknown_fields > 0) shared_->metrics.UnknownFields(unknown_fields);

@@ -15,9 +15,13 @@
 
 namespace livekit::token::gateway {
 
+// The path at which SDKs ask LiveKit's development token server, with an id of the app in `X-Sandbox-ID`.
+inline constexpr char kSandboxPath[] = "/api/v2/sandbox/connection-details";
+
 // How the handler behaves; Gateway fills in the configuration's defaults.
 struct HandlerOptions {
   std::vector<std::string> token_paths;    // exact paths of the token endpoint
+  bool sandbox = false;                    // also kSandboxPath
   std::vector<std::string> relay_headers;  // credentials that go to the token server, in lower case
   CorsOptions cors;
   TrustedProxies trusted_proxies;  // what they say about whom a request is from is believed

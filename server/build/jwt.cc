@@ -237,7 +237,8 @@ class JwtBuilder {
 
   jose::AlgorithmSet Algorithms(const std::optional<jose::KeySet>& keys) {
     const auto fits = [&](Algorithm algorithm) {
-      if (!keys) return jose::FamilyOf(algorithm) != jose::AlgorithmFamily::kHmac;
+      // A set may get keys of other kinds.
+      if (!keys || !jwt_.jwks_file().empty()) return jose::FamilyOf(algorithm) != jose::AlgorithmFamily::kHmac;
       return std::any_of(keys->begin(), keys->end(), [&](const auto& key) { return key->Permits(algorithm); });
     };
     jose::AlgorithmSet set;
@@ -246,7 +247,7 @@ class JwtBuilder {
       const auto algorithm = jose::ParseAlgorithm(jwt_.algorithms(i));
       if (!algorithm) {
         context_.Problem(place, "must be one of HS, RS, PS and ES with 256, 384 or 512, or EdDSA");
-      } else if (!fits(*algorithm) && (!keys || !keys->empty())) {
+      } else if (!fits(*algorithm) && (!keys || !keys->empty() || !jwt_.jwks_file().empty())) {
         context_.Problem(place, "does not fit the keys: HS needs a secret, all others public keys of their kind");
       } else {
         set.Insert(*algorithm);

@@ -88,7 +88,7 @@ class Situation : public ::testing::Test {
     }
     const std::size_t at = yaml.find("issuer: " + issuer);
     EXPECT_NE(at, std::string::npos);
-    const bool flow = yaml.find('\n', at) > yaml.find(',', at);
+    const bool flow = yaml[at - 2] == '{';
     return yaml.insert(at, "jwks_file: " + jwks + (flow ? ", " : "\n      "));
   }
 

@@ -371,8 +371,8 @@ TEST_F(VerifyAccessToken, TellsEqualSubjectsOfTwoAuthenticatorsApart) {
   service.subject = "web";
   service.verifier = std::make_shared<const TokenVerifier>(std::make_shared<KeyRing>());
   authority_ = std::make_unique<TokenAuthority>(
-      std::make_shared<const AuthorityState>(
-          AuthorityState{AuthenticatorSet(std::move(authenticators), ""), PolicySet({}), ServiceSet({service})}),
+      std::make_shared<const AuthorityState>(AuthorityState{nullptr, AuthenticatorSet(std::move(authenticators), ""),
+                                                            PolicySet({}), ServiceSet({service})}),
       clock_, metrics_);
   CallContext context;
   context.credentials = {{{"x-one", testing::KeyOf("web")}}};
