@@ -17,7 +17,7 @@ struct ServerOverrides {
   std::string grpc_listen;
   std::string admin_listen;
   bool reflection = false;  // true: on, whatever the file says
-  JwtStart jwt;             // in place of a file
+  JwtStart jwt = {};        // in place of a file
 };
 
 // A configuration that can be served, or everything that is wrong with it.
