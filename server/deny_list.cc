@@ -12,9 +12,7 @@ bool DenyList::Blocks(std::string_view project, const v1::Grants& grants, Time n
     if (!rule.project.empty() && rule.project != project) return false;
     if (rule.until && now >= *rule.until) return false;
     if (!GlobMatches(rule.identity, grants.identity())) return false;
-    const std::string& destination = grants.video().destination_room();
-    return GlobMatches(rule.room, grants.video().room()) ||
-           (!destination.empty() && GlobMatches(rule.room, destination));
+    return GlobMatches(rule.room, grants.video().room()) || GlobMatches(rule.room, grants.video().destination_room());
   });
 }
 

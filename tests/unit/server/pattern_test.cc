@@ -192,6 +192,7 @@ TEST(Pattern, RefusesWhatIsUnclearWhenItIsConfigured) {
   EXPECT_OK(Pattern::Parse(std::string(1024, 'a'), {}));
   EXPECT_OK(Pattern::Parse("{claims.a}_", {}));
   EXPECT_OK(Pattern::Parse("{claims.a}_x*", {}));
+  EXPECT_OK(Pattern::Parse("{claims.a}_{1x}", {}));  // no quantifier for RE2 either
 }
 
 TEST(Pattern, TakesNoTimeForNastyTexts) {

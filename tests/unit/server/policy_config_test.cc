@@ -213,6 +213,11 @@ TEST_F(PolicyConfig, TellsAssertedPrincipalsFromAuthenticatedOnes) {
   EXPECT_OK(Decide(parts.Yaml(), authenticated, "r"));
   EXPECT_THAT(Decide(parts.Yaml(), asserted, "r"), IsRefusal(v1::NO_POLICY));
   EXPECT_THAT(Decide(parts.Yaml(), {"", "alice", {}}, "r"), IsRefusal(v1::NO_POLICY));
+  EXPECT_THAT(Decide(parts.Yaml(), {"app", "alice", {}, "app"}, "r"), IsRefusal(v1::NO_POLICY));
+  parts.policy = "{ name: p, match: { service: app }, room: { client: allow } }";
+  for (const char* service : {"", "other"}) {
+    EXPECT_THAT(Decide(parts.Yaml(), {"", "alice", {}, service}, "r"), IsRefusal(v1::NO_POLICY));
+  }
 }
 
 TEST_F(PolicyConfig, HasDefaultsForWhatIsNotStated) {

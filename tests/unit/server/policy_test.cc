@@ -105,6 +105,13 @@ TEST(PolicySet, RefusesWhomNoPolicyMatches) {
   }
 }
 
+// A policy without any origin is for nobody, not even for a principal without one.
+TEST(PolicySet, WantsAnOrigin) {
+  PolicyRules rules = Open();
+  rules.match.authenticator.clear();
+  EXPECT_THAT(Decide(rules, InRoom(), {"", "alice", {}}), IsRefusal(v1::NO_POLICY));
+}
+
 TEST(PolicySet, GrantsJoiningTheRoomAndWhatThePolicySays) {
   PolicyRules rules = Strict();
   rules.grants.set_can_publish(false);

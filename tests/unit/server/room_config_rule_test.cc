@@ -132,6 +132,15 @@ TEST(RoomConfigRule, HasAVerdictForEveryField) {
   }
 }
 
+// An empty agent beside something else is no way around the rule.
+TEST(RoomConfigRule, SeesWhatStandsBesideAnEmptyAgent) {
+  for (const char* json : {R"({"agents":[{}],"max_participants":3})", R"({"agents":[{}],"metadata":"m"})",
+                           R"({"agents":[{}],"egress":{}})", R"({"agents":[{},{"metadata":"m"}]})"}) {
+    EXPECT_THAT(Resolve({}, ConfigOf(json)), IsFieldRefusal(v1::FIELD_NOT_PERMITTED, std::string("room_config")))
+        << json;
+  }
+}
+
 // No permission gives another.
 TEST(RoomConfigRule, PermitsNothingBesideWhatIsNamed) {
   for (const auto& [permitted, by] : Verdicts()) {

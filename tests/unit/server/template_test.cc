@@ -199,6 +199,15 @@ TEST(Template, RefusesAClaimThatContainsTheCharacterAfterIt) {
   }
 }
 
+// Their length is known, whatever characters they have.
+TEST(Template, LetsAnythingFollowRandomNamesAndPseudonyms) {
+  for (const char* text : {"{random}a", "{uuid}-", "{hmac:subject}a", "{hmac:subject}e"}) {
+    const auto parsed = Template::Parse(text, WithHmac());
+    ASSERT_OK(parsed);
+    for (int i = 0; i < 200; ++i) EXPECT_OK(parsed->Render(Named("s" + std::to_string(i)))) << text;
+  }
+}
+
 TEST(Template, MakesPseudonymsThatDependOnKeySourceAndText) {
   const auto code = [](const std::string& text, const Principal& principal, const TemplateOptions& options) {
     auto rendered = Template::Parse(text, options)->Render(principal);
