@@ -12,17 +12,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "http/header.h"
 #include "livekit/token/v1/errors.pb.h"
 
 namespace livekit::token::http {
 
 class TlsContext;
-
-// One header line.
-struct Header {
-  std::string name;
-  std::string value;
-};
 
 // A complete request.
 struct Request {

@@ -36,6 +36,7 @@ MAY_REACH_ALL = "gateway/standalone_main.cc"
 ONLY_IN = [
     ("httplib.h", ["lib/http/target_parser.cc"]),
     ("openssl/*", ["lib/jose/*", "lib/http/tls*", "lib/base/secret.*"]),
+    ("curl/*", ["lib/http/client*"]),
 ]
 GRPC = ["grpc/*", "grpcpp/*", "*.grpc.pb.h"]
 # Files that must not reach gRPC: the installed library, whose users need not have it, and the core of the server.
