@@ -46,8 +46,7 @@ absl::StatusOr<Decision> Apply(const PolicyRules& policy, const Principal& princ
                        ResolveField(policy.metadata, kMetadataField, request.participant_metadata(), principal));
   LKT_RETURN_IF_ERROR(
       ResolveAttributes(policy.attributes, request.participant_attributes(), principal, *grants.mutable_attributes()));
-  LKT_RETURN_IF_ERROR(
-      ResolveRoomConfig(policy.room_config, request.room_config(), grants.video().room(), principal, grants));
+  LKT_RETURN_IF_ERROR(ResolveRoomConfig(policy.room_config, request.room_config(), principal, grants));
   return decision;
 }
 

@@ -55,6 +55,15 @@ constexpr std::array<Range, 8> kSpaces = {{{0x0020, 0x0020},
 
 bool IsJoiner(std::uint32_t c) { return c == 0x200C || c == 0x200D; }
 bool IsVariationSelector(std::uint32_t c) { return c >= 0xFE00 && c <= 0xFE0F; }
+constexpr std::uint32_t kZeroWidthJoiner = 0x200D;
+constexpr std::uint32_t kEmojiPresentation = 0xFE0F;
+
+// Blocks that emoji come from, without the modifiers of skin.
+bool IsEmoji(std::uint32_t c) {
+  return (c >= 0x2190 && c <= 0x2BFF) || (c >= 0x1F000 && c <= 0x1FAFF && !(c >= 0x1F3FB && c <= 0x1F3FF));
+}
+bool IsEmojiModifier(std::uint32_t c) { return (c >= 0x1F3FB && c <= 0x1F3FF) || c == kEmojiPresentation; }
+
 bool IsNoncharacter(std::uint32_t c) { return (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE; }
 
 // Takes the first character of text that IsValidUtf8.
@@ -74,21 +83,30 @@ std::string_view TextProblem(std::string_view text, TextUse use) {
   if (use == TextUse::kFreeText || text.empty()) return {};
   if (!IsValidUtf8(text)) return "is not UTF-8 text";
   bool at_start = true;
+  bool after_emoji = false;  // one, with modifiers or without
+  bool joining = false;      // the last character joins two emoji
   std::uint32_t c = 0;
   while (!text.empty()) {
     c = TakeCharacter(text);
+    if (joining && !IsEmoji(c)) return kInvisibleProblem;
+    joining = false;
+    // Inside an emoji of several parts a joiner is seen: it makes one picture of them (Unicode UTS #51).
+    const bool in_emoji = after_emoji && (c == kZeroWidthJoiner || IsEmojiModifier(c));
+    if (in_emoji && use != TextUse::kDisplayName) joining = c == kZeroWidthJoiner;
+    after_emoji = IsEmoji(c) || (after_emoji && IsEmojiModifier(c));
     if (c < 0x20 || (c >= 0x7F && c < 0xA0)) return "must not contain control characters";
     if (c == '#' && use == TextUse::kIdentity) return "must not contain `#`";
     if (c >= 0x80) {
       if (IsIn(kBidi, c)) return "must not contain characters that change the direction of text";
       const bool shapes = use == TextUse::kDisplayName && (IsJoiner(c) || IsVariationSelector(c));
-      if (IsIn(kInvisible, c) && !shapes) return kInvisibleProblem;
+      if (IsIn(kInvisible, c) && !shapes && !in_emoji) return kInvisibleProblem;
       if (IsNoncharacter(c)) return "must not contain noncharacters";
       if (at_start && shapes) return kInvisibleProblem;  // there is nothing for it to shape
     }
     if (at_start && IsIn(kSpaces, c)) return "must not begin with white space";
     at_start = false;
   }
+  if (joining) return kInvisibleProblem;
   if (IsIn(kSpaces, c)) return "must not end with white space";
   return {};
 }

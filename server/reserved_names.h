@@ -16,7 +16,8 @@ enum class TextUse {
 
 // What is wrong with `text`, in words without a subject such as "must not contain control characters"; empty if nothing
 // is. Refused are control and bidirectional control characters, characters without width or look, noncharacters, white
-// space of any script at either end, and text that is not UTF-8: names that look alike must be the same.
+// space of any script at either end, and text that is not UTF-8: names that look alike must be the same. Joiners and
+// variation selectors inside an emoji of several parts are seen and permitted.
 std::string_view TextProblem(std::string_view text, TextUse use);
 
 // Whether the attribute's key belongs to LiveKit: `lk.` or `sip.` at its start, in any ASCII case.

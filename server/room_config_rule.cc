@@ -87,11 +87,12 @@ absl::Status CheckAgents(const RoomConfigRule& rule, const livekit::RoomConfigur
 }
 
 // Checks what a client may choose: every field of the message has its verdict here (a test counts them).
-absl::Status CheckChosen(const RoomConfigRule& rule, const livekit::RoomConfiguration& config,
-                         const std::string& room) {
-  if (!config.name().empty() && config.name() != room) {
-    return RefuseField(v1::FIELD_NOT_PERMITTED, At("name"), "must be left out or equal the room's name");
+absl::Status CheckChosen(const RoomConfigRule& rule, const livekit::RoomConfiguration& config) {
+  // LiveKit does not use it when somebody joins: the room is the grant's.
+  if (config.name().size() > kMaxRoomNameBytes) {
+    return RefuseField(v1::FIELD_TOO_LONG, At("name"), "is longer than 256 bytes");
   }
+  LKT_RETURN_IF_ERROR(CheckText(config.name(), "name"));
   const RoomLimits& limits = rule.limits;
   LKT_RETURN_IF_ERROR(CheckLimit(config.empty_timeout(), limits.empty_timeout, "empty_timeout"));
   LKT_RETURN_IF_ERROR(CheckLimit(config.departure_timeout(), limits.departure_timeout, "departure_timeout"));
@@ -111,7 +112,7 @@ absl::Status CheckChosen(const RoomConfigRule& rule, const livekit::RoomConfigur
 }  // namespace
 
 absl::Status ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& sent,
-                               const std::string& room, const Principal& principal, v1::Grants& grants) {
+                               const Principal& principal, v1::Grants& grants) {
   const bool asked = rule.mode != FieldMode::kIgnore && sent.ByteSizeLong() != 0;
   if (rule.value != nullptr) {
     auto& forced = *grants.mutable_room_config();
@@ -126,7 +127,7 @@ absl::Status ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomCo
     if (AsksForNothing(sent)) return absl::OkStatus();
     return RefuseField(v1::FIELD_NOT_PERMITTED, kField, kNotForClients);
   }
-  LKT_RETURN_IF_ERROR(CheckChosen(rule, sent, room));
+  LKT_RETURN_IF_ERROR(CheckChosen(rule, sent));
   *grants.mutable_room_config() = sent;
   return absl::OkStatus();
 }

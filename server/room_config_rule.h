@@ -45,6 +45,6 @@ struct RoomConfigRule {
 // Errors: FIELD_NOT_PERMITTED, AGENT_NOT_PERMITTED, FIELD_INVALID, FIELD_TOO_LONG with paths such as
 // `room_config.agents[0].agent_name`; CLAIM_MISSING, CLAIM_AMBIGUOUS. Credentials are refused by whoever signs.
 absl::Status ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& sent,
-                               const std::string& room, const Principal& principal, v1::Grants& grants);
+                               const Principal& principal, v1::Grants& grants);
 
 }  // namespace livekit::token

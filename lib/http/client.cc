@@ -25,6 +25,7 @@ using Task = std::function<void()>;
 
 constexpr char kTooMany[] = "too many requests are under way";
 constexpr char kNoMemory[] = "out of memory";
+constexpr char kStopped[] = "the client is being stopped";
 constexpr milliseconds kLongestPause = std::chrono::minutes(1);
 
 struct FreeMulti {
@@ -98,10 +99,10 @@ class CurlClient final : public Client {
       EndLateWaiting();
       BeginWaiting();
       int running = 0;
-      if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) EndActive(absl::UnavailableError(kNoMemory));
+      if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) EndActive(absl::StatusCode::kUnavailable, kNoMemory);
       EndFinished();
       if (curl_multi_poll(multi_.get(), nullptr, 0, Pause(), nullptr) != CURLM_OK) {
-        EndActive(absl::UnavailableError(kNoMemory));
+        EndActive(absl::StatusCode::kUnavailable, kNoMemory);
       }
     }
     Close();
@@ -157,7 +158,7 @@ class CurlClient final : public Client {
     if (begun.ok() && curl_multi_add_handle(multi_.get(), one.front().easy()) != CURLM_OK) {
       begun = absl::UnavailableError(kNoMemory);
     }
-    if (!begun.ok()) return End(one, begun);
+    if (!begun.ok()) return End(one, std::move(begun));
     Append(active_, one);
   }
 
@@ -184,10 +185,10 @@ class CurlClient final : public Client {
     }
   }
 
-  void EndActive(const absl::Status& status) {
+  void EndActive(absl::StatusCode code, const char* sentence) {
     while (!active_.empty()) {
       Transfers one = RemoveActive(active_.begin());
-      End(one, status);
+      End(one, absl::Status(code, sentence));
     }
   }
 
@@ -213,8 +214,7 @@ class CurlClient final : public Client {
 
   // Answers everything, also what the answers ask.
   void Close() {
-    const absl::Status cancelled = absl::CancelledError("the client is being stopped");
-    EndActive(cancelled);
+    EndActive(absl::StatusCode::kCancelled, kStopped);
     for (;;) {
       Transfers rest;
       Append(rest, waiting_);
@@ -224,7 +224,7 @@ class CurlClient final : public Client {
         Append(rest, refused_);
       }
       if (rest.empty()) break;
-      for (Transfer& transfer : rest) transfer.Answer(cancelled);
+      for (Transfer& transfer : rest) transfer.Answer(absl::CancelledError(kStopped));
     }
     tasks_.clear();
   }

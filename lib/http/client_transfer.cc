@@ -284,7 +284,7 @@ std::optional<Transfer::Result> Transfer::Conclude() {
   if (!IsRedirect(response.status) || request_.method != "GET" || request_.max_redirects <= 0) return response;
   if (redirects_ >= request_.max_redirects) return absl::PermissionDeniedError("the server redirects too often");
   auto target = ResolveRedirect(url_, response.SingleHeader("location").value_or(""));
-  if (!target.ok()) return target.status();
+  if (!target.ok()) return std::move(target).status();
   ++redirects_;
   url_ = *std::move(target);
   return std::nullopt;

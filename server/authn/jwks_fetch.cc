@@ -60,7 +60,7 @@ void FetchKeySet(http::Client& client, const JwksLocation& location, std::string
                  std::function<void(absl::StatusOr<JwksDocument>)> done) {
   client.Fetch(RequestFor(location, std::move(url)), [done = std::move(done)](auto result) {
     auto response = Expect200(std::move(result), "key set");
-    if (!response.ok()) return done(response.status());
+    if (!response.ok()) return done(std::move(response).status());
     const auto lifetime = FreshFor(*response);
     done(JwksDocument{std::move(response->body), lifetime});
   });
@@ -109,10 +109,10 @@ void FetchJwks(http::Client& client, const JwksLocation& location,
   if (!location.jwks_uri.empty()) return FetchKeySet(client, location, location.jwks_uri, std::move(done));
   client.Fetch(RequestFor(location, DiscoveryUrl(location.issuer)),
                [&client, location, done = std::move(done)](auto result) {
-                 const auto response = Expect200(std::move(result), "discovery document");
-                 if (!response.ok()) return done(response.status());
+                 auto response = Expect200(std::move(result), "discovery document");
+                 if (!response.ok()) return done(std::move(response).status());
                  auto uri = ReadDiscovery(response->body, location.issuer);
-                 if (!uri.ok()) return done(uri.status());
+                 if (!uri.ok()) return done(std::move(uri).status());
                  FetchKeySet(client, location, *std::move(uri), done);
                });
 }

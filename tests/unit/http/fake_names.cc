@@ -33,6 +33,12 @@ void SetName(const std::string& name, const std::string& address) {
   names.addresses[name] = address;
 }
 
+void HoldSlowName() {
+  Names& names = TheNames();
+  const std::lock_guard lock(names.mutex);
+  names.is_released = false;
+}
+
 void ReleaseSlowName() {
   Names& names = TheNames();
   const std::lock_guard lock(names.mutex);

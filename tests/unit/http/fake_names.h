@@ -8,7 +8,8 @@ namespace livekit::token::testing {
 // From now on `name` has this address; one address or several with commas.
 void SetName(const std::string& name, const std::string& address);
 
-// `slow.test` is not answered before. How many wait for it.
+// `slow.test` is answered only while released. How many wait for it.
+void HoldSlowName();
 void ReleaseSlowName();
 int SlowNameWaiters();
 

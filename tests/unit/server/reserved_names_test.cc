@@ -54,6 +54,21 @@ TEST(TextProblem, LeavesTheirNeighboursAlone) {
   }
 }
 
+TEST(TextProblem, LetsNamesHaveJoinersInsideEmojiOnly) {
+  const std::string woman = Utf8(0x1F469);
+  const std::string rocket = Utf8(0x1F680);
+  const std::string joiner = Utf8(0x200D);
+  for (const TextUse use : {TextUse::kRoom, TextUse::kIdentity, TextUse::kKey}) {
+    EXPECT_TRUE(Fits(woman + joiner + rocket, use));
+    EXPECT_TRUE(Fits("a" + woman + Utf8(0x1F3FD) + joiner + Utf8(0x2695) + Utf8(0xFE0F) + "b", use));
+    for (const std::string& bad : {joiner, woman + joiner, joiner + woman, "a" + joiner + woman, woman + joiner + "a",
+                                   woman + joiner + joiner + rocket, woman + Utf8(0x200C) + rocket, "a" + Utf8(0xFE0F),
+                                   woman + joiner + Utf8(0x1F3FD), woman + Utf8(0x200B) + rocket}) {
+      EXPECT_FALSE(Fits(bad, use)) << bad;
+    }
+  }
+}
+
 TEST(TextProblem, LetsDisplayNamesHaveJoinersInside) {
   for (const std::uint32_t c : {0x200Cu, 0x200Du, 0xFE00u, 0xFE0Fu}) {
     EXPECT_TRUE(Fits("a" + Utf8(c) + "b", TextUse::kDisplayName)) << std::hex << c;

@@ -23,10 +23,9 @@ RoomConfiguration ConfigOf(const std::string& json) {
   return config;
 }
 
-absl::StatusOr<v1::Grants> Resolve(const RoomConfigRule& rule, const RoomConfiguration& sent,
-                                   const std::string& room = "lobby") {
+absl::StatusOr<v1::Grants> Resolve(const RoomConfigRule& rule, const RoomConfiguration& sent) {
   v1::Grants grants;
-  const absl::Status resolved = ResolveRoomConfig(rule, sent, room, Someone("alice"), grants);
+  const absl::Status resolved = ResolveRoomConfig(rule, sent, Someone("alice"), grants);
   if (!resolved.ok()) return resolved;
   return grants;
 }
@@ -173,12 +172,13 @@ TEST(RoomConfigRule, KeepsLimits) {
               IsFieldRefusal(v1::FIELD_NOT_PERMITTED, std::string("room_config.max_participants")));
 }
 
-TEST(RoomConfigRule, TakesOnlyTheRoomsOwnName) {
-  EXPECT_OK(Resolve(Allowed(), ConfigOf(R"({"name":"lobby"})")));
-  for (const char* room : {"lobby2", "Lobby", "lob"}) {
-    EXPECT_THAT(Resolve(Allowed(), ConfigOf(R"({"name":"lobby"})"), room),
-                IsFieldRefusal(v1::FIELD_NOT_PERMITTED, std::string("room_config.name")));
-  }
+TEST(RoomConfigRule, TakesAnyNameThatARoomCouldHave) {
+  EXPECT_OK(Resolve(Allowed(), ConfigOf(R"({"name":"another"})")));
+  EXPECT_OK(Resolve(Allowed(), ConfigOf(R"({"name":")" + std::string(256, 'n') + R"("})")));
+  EXPECT_THAT(Resolve(Allowed(), ConfigOf(R"({"name":")" + std::string(257, 'n') + R"("})")),
+              IsFieldRefusal(v1::FIELD_TOO_LONG, std::string("room_config.name")));
+  EXPECT_THAT(Resolve(Allowed(), ConfigOf(R"({"name":"a\tb"})")),
+              IsFieldRefusal(v1::FIELD_INVALID, std::string("room_config.name")));
 }
 
 TEST(RoomConfigRule, BoundsMetadata) {
