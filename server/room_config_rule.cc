@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "livekit/token/grants.h"
 
 namespace livekit::token {
 namespace {
