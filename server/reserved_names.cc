@@ -14,8 +14,8 @@ struct Range {
   std::uint32_t last;
 };
 
-template <std::size_t size>
-bool IsIn(const std::array<Range, size>& ranges, std::uint32_t c) {
+template <std::size_t Size>
+bool IsIn(const std::array<Range, Size>& ranges, std::uint32_t c) {
   return std::any_of(ranges.begin(), ranges.end(),
                      [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
