@@ -8,7 +8,6 @@
 #include "jose/json.h"
 #include "jose/jwt.h"
 #include "server/authn/verified_tokens.h"
-#include "service/log.h"
 
 namespace livekit::token {
 namespace {
@@ -120,10 +119,6 @@ class JwtAuthenticator::Core {
 
   void Report(JwtRejection rejection) const {
     if (options_.on_rejection) options_.on_rejection(rejection);
-    if (LogEnabled(LogLevel::kDebug)) {
-      Log(LogLevel::kDebug, "jwt_refused",
-          {{"authenticator", options_.name}, {"rejection", JwtRejectionName(rejection)}});
-    }
   }
 
   const JwtOptions options_;
