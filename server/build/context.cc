@@ -1,11 +1,20 @@
 #include "server/build/context.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "base/status.h"
 #include "livekit/token/grants.h"
 
 namespace livekit::token::build {
+namespace {
+
+constexpr std::size_t kMaxSecretFileBytes = 64 * 1024;
+
+}  // namespace
 
 void Context::CheckName(const std::string& path, const std::string& name, std::set<std::string>& seen) {
   if (name.empty()) {
@@ -44,6 +53,21 @@ bool Context::CheckAuthenticator(const std::string& path, const std::string& nam
   if (!name.empty() && authenticator_names.count(name) != 0) return true;
   Problem(path, name.empty() ? "is required" : "is not the name of an authenticator");
   return false;
+}
+
+std::optional<Secret> Context::ReadSecret(const std::string& path, const std::string& file) {
+  std::error_code error;
+  const auto permissions = std::filesystem::status(file, error).permissions();
+  auto text = ReadFile(file, kMaxSecretFileBytes);
+  if (error || !text.ok()) {
+    Problem(path, file + " cannot be read");
+    return std::nullopt;
+  }
+  while (!text->empty() && std::string_view(" \t\r\n").find(text->back()) != std::string_view::npos) text->pop_back();
+  Secret secret(*std::move(text));
+  if ((permissions & std::filesystem::perms::others_all) == std::filesystem::perms::none) return secret;
+  Problem(path, file + " is accessible to others; take their rights away (chmod o-rwx)");
+  return std::nullopt;
 }
 
 void Context::CheckSources(const std::string& path, const v1::VideoGrant& grants) {

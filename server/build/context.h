@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/secret.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/repeated_field.h"
 #include "http/client.h"
@@ -38,6 +40,9 @@ struct Context {
   // Notes a name that no authenticator has.
   bool CheckAuthenticator(const std::string& path, const std::string& name);
 
+  // The content of a file with a secret, without white space at its end. Nothing if it cannot be read or is accessible
+  // to others, which is a problem at `path`.
+  std::optional<Secret> ReadSecret(const std::string& path, const std::string& file);
   // Notes names in `can_publish_sources` that no source has.
   void CheckSources(const std::string& path, const v1::VideoGrant& grants);
 

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -27,12 +25,6 @@ namespace cfg = config::v1;
 using jose::Algorithm;
 
 constexpr std::chrono::seconds kMaxLeeway{5 * 60};
-
-std::string_view WithoutSpaceAtEnd(std::string_view text) {
-  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
-    text.remove_suffix(1);
-  return text;
-}
 
 class JwtBuilder {
  public:
@@ -166,22 +158,16 @@ class JwtBuilder {
   }
 
   jose::KeySet LoadSecret(const char* field, const std::string& file, Algorithm algorithm) {
-    std::error_code error;
-    const auto permissions = std::filesystem::status(file, error).permissions();
-    auto text = Read(field, file, 4096);
-    if (!text) return {};
-    if (error || (permissions & std::filesystem::perms::others_all) != std::filesystem::perms::none) {
-      Problem(field, file + " is accessible to others; take their rights away (chmod o-rwx)");
-    }
-    const token::Secret content(*std::move(text));
-    const std::string_view secret = WithoutSpaceAtEnd(content.Reveal());
+    const auto content = context_.ReadSecret(Path(field), file);
+    if (!content) return {};
+    const std::string_view secret = content->Reveal();
     if (IsLiveKitSecret(secret)) {
       Problem(field,
               file + " holds the secret of a LiveKit API key: whoever may sign for users could sign for LiveKit");
     }
     auto key = jose::VerificationKey::FromSecret(algorithm, secret);
     if (key.ok()) return {*std::move(key)};
-    Problem(field, file + ": " + Sentence(key.status()));
+    Problem(field, file + ": " + std::string(key.status().message()));
     return {};
   }
 
@@ -205,7 +191,7 @@ class JwtBuilder {
     if (!text) return {};
     auto jwks = jose::ReadJwks(*text);
     if (!jwks.ok()) {
-      Problem("jwks_file", jwt_.jwks_file() + ": " + Sentence(jwks.status()));
+      Problem("jwks_file", jwt_.jwks_file() + ": " + std::string(jwks.status().message()));
       return {};
     }
     for (const auto& skipped : jwks->skipped) {
@@ -219,7 +205,7 @@ class JwtBuilder {
     if (!text) return {};
     auto key = jose::VerificationKey::FromPem(*text);
     if (key.ok()) return {*std::move(key)};
-    Problem("public_key_file", jwt_.public_key_file() + ": " + Sentence(key.status()));
+    Problem("public_key_file", jwt_.public_key_file() + ": " + std::string(key.status().message()));
     return {};
   }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/status.h"
 #include "base/text.h"
 #include "gateway/token_source_json.h"
 #include "gmock/gmock.h"
@@ -17,6 +18,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
+#include "http/server.h"
 #include "jose/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "support/program.h"
@@ -93,13 +95,13 @@ class Situation : public ::testing::Test {
   }
 
   // Starts the standalone.
-  void Start(const std::string& yaml) {
-    const std::string config = folder_.Write("token.yaml", yaml);
-    program_ = std::make_unique<Program>(
-        "livekit-token-standalone",
-        std::vector<std::string>{"--config=" + config, "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0",
-                                 "--admin_listen=127.0.0.1:0"},
-        std::map<std::string, std::string>{{"LIVEKIT_API_KEY", "APItest"}, {"LIVEKIT_API_SECRET", kSecret}});
+  void Start(const std::string& yaml) { StartWith({"--config=" + folder_.Write("token.yaml", yaml)}); }
+  void StartWith(std::vector<std::string> flags, std::map<std::string, std::string> environment = {}) {
+    for (const char* listener : {"http", "grpc", "admin"}) {
+      flags.push_back(std::string("--") + listener + "_listen=127.0.0.1:0");
+    }
+    environment.insert({{"LIVEKIT_API_KEY", "APItest"}, {"LIVEKIT_API_SECRET", kSecret}});
+    program_ = std::make_unique<Program>("livekit-token-standalone", std::move(flags), std::move(environment));
     const int grpc = program_->AwaitPort("grpc");
     ASSERT_NE(grpc, 0) << program_->Output();
     http_port_ = program_->AwaitPort("http");
@@ -512,6 +514,92 @@ gateway: { relay_headers: [authorization, x-api-key] }
   EXPECT_EQ(mint("math-1", {{"can_publish", true}}), json({{"reason", "GRANT_NOT_PERMITTED"}}));
   // It is a service and has no policy.
   ExpectRefused({{"X-API-Key", KeyOf("recorder")}}, {{"room_name", "math-1"}}, "NO_POLICY");
+}
+
+// Serves a discovery document and a key set.
+class Provider final : public http::Handler {
+ public:
+  Provider() {
+    http::ServerOptions options;
+    options.address = "127.0.0.1:0";
+    auto started = http::Server::Start(std::move(options), *this);
+    EXPECT_TRUE(started.ok());
+    if (started.ok()) server_ = *std::move(started);
+  }
+  std::string issuer() const { return "http://127.0.0.1:" + std::to_string(server_->port()) + "/realms/acme"; }
+
+  void Handle(const http::Request& request, http::Respond respond) override {
+    http::Response response;
+    response.status = 200;
+    response.content_type = "application/json";
+    if (request.path == "/realms/acme/.well-known/openid-configuration") {
+      response.body = json{{"issuer", issuer()}, {"jwks_uri", issuer() + "/keys"}}.dump();
+    } else if (request.path == "/realms/acme/keys") {
+      response.body = Issuer().Jwks();
+    } else {
+      response.status = 404;
+    }
+    respond(std::move(response));
+  }
+  http::Response Refuse(const http::Request& /*request*/, v1::ErrorReason reason) override {
+    http::Response response;
+    response.status = GetReasonInfo(reason).http_status;
+    return response;
+  }
+
+ private:
+  std::unique_ptr<http::Server> server_;
+};
+
+TEST_F(Situation, AnIssuerInPlaceOfAFile) {
+  const Provider provider;
+  std::vector<std::string> flags = {"--jwt_issuer=" + provider.issuer(), "--jwt_audience=calls"};
+  StartWith(flags, {{"LIVEKIT_URL", "wss://acme.livekit.cloud"}});
+  const auto user = [&](const char* audience) {
+    return User({{"iss", provider.issuer()}, {"aud", audience}, {"sub", "u1"}, {"name", "Ann"}});
+  };
+  // The first waits for the keys.
+  ExpectToken(user("calls"), {{"room_name", "any"}},
+              {{"sub", "u1"}, {"name", "Ann"}, {"video", {{"room", "any"}, {"canPublish", true}}}});
+  ExpectToken(user("calls"), json::object(), {{"video", {{"room", "room-*"}}}});
+  ExpectRefused(user("other"), {{"room_name", "any"}}, "AUTHENTICATION_FAILED");
+  ExpectRefused(user("calls"), {{"room_name", "any"}, {"participant_identity", "u2"}}, "IDENTITY_NOT_PERMITTED");
+  ExpectRefused(user("calls"), {{"participant_metadata", "x"}}, "FIELD_NOT_PERMITTED");
+  ExpectRefused({}, json::object(), "AUTHENTICATION_REQUIRED");
+}
+
+TEST(JwtIssuer, DoesNotGoWithAFileOrDevelopment) {
+  TempFolder folder;
+  const std::string file = folder.Write("a.yaml", "log_level: info\n");
+  for (const std::string& other : {std::string("--dev"), "--config=" + file}) {
+    const Finished ended = RunProgram("livekit-token-server", {other, "--jwt_issuer=https://id.example/"});
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_THAT(ended.output, HasSubstr("give one"));
+  }
+}
+
+TEST(PrintExample, PrintsWhatBothProgramsRead) {
+  TempFolder folder;
+  const std::map<std::string, std::string> environment = {{"LIVEKIT_API_KEY", "APItest"},
+                                                          {"LIVEKIT_API_SECRET", kSecret}};
+  folder.Write("partners.yaml", "keys: []\n");
+  folder.Write("services.keys.yaml", "keys: []\n");
+  folder.Write("tickets.secret", kTicketSecret);
+  for (const char* name : {"agents", "api_key", "auth0", "firebase", "keycloak", "services", "tenants", "tickets"}) {
+    for (const char* program : {"livekit-token-server", "livekit-token-standalone"}) {
+      const Finished printed = RunProgram(program, {"--print_example", name});
+      ASSERT_EQ(printed.status, 0) << printed.output;
+      std::string yaml = printed.output;
+      for (const char* file : {" partners.yaml", " services.keys.yaml", " tickets.secret"}) {
+        const std::size_t at = yaml.find(std::string(":") + file);
+        if (at != std::string::npos) yaml.insert(at + 2, folder.path() + "/");
+      }
+      const Finished checked =
+          RunProgram(program, {"--config=" + folder.Write("token.yaml", yaml), "--check_config"}, environment);
+      EXPECT_EQ(checked.status, 0) << program << " " << name << ": " << checked.output;
+    }
+  }
+  EXPECT_EQ(RunProgram("livekit-token-server", {"--print_example=nothing"}).status, 1);
 }
 
 // The services of --print_example=services.
