@@ -198,6 +198,10 @@ TEST(VerificationKey, RefusesPemThatIsNotExactlyOneKey) {
   EXPECT_THAT(MessageOf(VerificationKey::FromPem(good + good)), HasSubstr("more than one"));
   EXPECT_THAT(MessageOf(VerificationKey::FromPem(good + RsaPair().PrivatePem())), HasSubstr("more than one"));
   EXPECT_THAT(MessageOf(VerificationKey::FromPem(good.substr(0, good.size() / 2))), HasSubstr("cannot be read"));
+  // The key has 294 bytes, so its base64 has no padding and more can follow.
+  std::string more = good;
+  more.insert(more.find("-----END"), "AAAA\n");
+  EXPECT_THAT(MessageOf(VerificationKey::FromPem(more)), HasSubstr("neither"));
   for (const char* label : {"PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE", "CERTIFICATE REQUEST", "EC PARAMETERS"}) {
     const std::string pem = std::string("-----BEGIN ") + label + "-----\nMAA=\n-----END " + label + "-----\n";
     EXPECT_THAT(MessageOf(VerificationKey::FromPem(pem)), HasSubstr("neither")) << label;
