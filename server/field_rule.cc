@@ -133,8 +133,7 @@ absl::Status ResolveAttributes(const AttributesRule& rule, const Attributes& sen
       const bool named = rule.keys.empty() ||
                          std::any_of(rule.keys.begin(), rule.keys.end(),
                                      [&, &name = key](const std::string& glob) { return GlobMatches(glob, name); });
-      if (!named)
-        return RefuseField(v1::FIELD_NOT_PERMITTED, kAttributes, "has a key that may not be set by the client");
+      if (!named) return RefuseField(v1::FIELD_NOT_PERMITTED, kAttributes, "has a key that clients may not set");
       out[key] = value;
     }
     if (rule.max_bytes > 0 && bytes > rule.max_bytes) return TooLong(kAttributes, rule.max_bytes);
