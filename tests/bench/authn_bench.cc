@@ -109,3 +109,5 @@ BENCHMARK(PolicyTenRules);
 
 }  // namespace
 }  // namespace livekit::token
+
+BENCHMARK_MAIN();

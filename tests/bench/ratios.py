@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the table of `./dev bench` from Google Benchmark's JSON. Usage: ratios.py FILE
+"""Prints the table of `./dev bench` from Google Benchmark's JSON. Usage: ratios.py FILE...
 
 Times are medians over the repetitions. Ratios are to one HMAC() one-shot call over 350 bytes in the same run, since
 times do not carry over from machine to machine.
@@ -27,8 +27,10 @@ def medians(report):
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        times = medians(json.load(file))
+    times = {}
+    for name in sys.argv[1:]:
+        with open(name, encoding="utf-8") as file:
+            times.update(medians(json.load(file)))
     missing = [name for name in ORDER if name not in times]
     if missing:
         raise SystemExit(f"bench: no result for {', '.join(missing)}")
