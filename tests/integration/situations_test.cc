@@ -80,14 +80,9 @@ class Situation : public ::testing::Test {
     return printed.output;
   }
 
-  // The example with the keys of our own issuer in place of what discovery or an address would give.
+  // The example with the keys of our own issuer in place of what discovery would give.
   std::string WithOurKeys(std::string yaml, const std::string& issuer) {
     const std::string jwks = folder_.Write("jwks.json", Issuer().Jwks());
-    const std::size_t uri = yaml.find("jwks_uri:");
-    if (uri != std::string::npos) {
-      yaml.replace(uri, yaml.find('\n', uri) - uri, "jwks_file: " + jwks);
-      return yaml;
-    }
     const std::size_t at = yaml.find("issuer: " + issuer);
     EXPECT_NE(at, std::string::npos);
     const bool flow = yaml[at - 2] == '{';
@@ -307,9 +302,54 @@ TEST_F(Situation, KeycloakRealmRoles) {
   ExpectRefused(user({"calls-member"}), {{"room_name", "r-1"}, {"participant_name", "root"}}, "FIELD_NOT_PERMITTED");
 }
 
+// Serves a discovery document and a key set.
+class Provider final : public http::Handler {
+ public:
+  Provider() {
+    http::ServerOptions options;
+    options.address = "127.0.0.1:0";
+    auto started = http::Server::Start(std::move(options), *this);
+    EXPECT_TRUE(started.ok());
+    if (started.ok()) server_ = *std::move(started);
+  }
+  std::string issuer() const { return "http://127.0.0.1:" + std::to_string(server_->port()) + "/realms/acme"; }
+
+  // The same by another host's name.
+  std::string keys_elsewhere() const {
+    return "http://localhost:" + std::to_string(server_->port()) + "/realms/acme/keys";
+  }
+
+  void Handle(const http::Request& request, http::Respond respond) override {
+    http::Response response;
+    response.status = 200;
+    response.content_type = "application/json";
+    if (request.path == "/realms/acme/.well-known/openid-configuration") {
+      response.body = json{{"issuer", issuer()}, {"jwks_uri", issuer() + "/keys"}}.dump();
+    } else if (request.path == "/realms/acme/keys") {
+      response.body = Issuer().Jwks();
+    } else {
+      response.status = 404;
+    }
+    respond(std::move(response));
+  }
+  http::Response Refuse(const http::Request& /*request*/, v1::ErrorReason reason) override {
+    http::Response response;
+    response.status = GetReasonInfo(reason).http_status;
+    return response;
+  }
+
+ private:
+  std::unique_ptr<http::Server> server_;
+};
+
 TEST_F(Situation, FirebaseWithKeysOfAnotherHost) {
   const std::string issuer = "https://securetoken.google.com/acme-calls";
-  Start(WithOurKeys(Example("firebase"), issuer));
+  const Provider provider;
+  std::string yaml = Example("firebase");
+  const std::size_t uri = yaml.find("jwks_uri:");
+  ASSERT_NE(uri, std::string::npos);
+  yaml.replace(uri, yaml.find('\n', uri) - uri, "jwks_uri: " + provider.keys_elsewhere() + "\n      allow_http: true");
+  Start(yaml);
   const auto user = [&](const char* provider) {
     return User({{"iss", issuer},
                  {"aud", "acme-calls"},
@@ -516,41 +556,6 @@ gateway: { relay_headers: [authorization, x-api-key] }
   ExpectRefused({{"X-API-Key", KeyOf("recorder")}}, {{"room_name", "math-1"}}, "NO_POLICY");
 }
 
-// Serves a discovery document and a key set.
-class Provider final : public http::Handler {
- public:
-  Provider() {
-    http::ServerOptions options;
-    options.address = "127.0.0.1:0";
-    auto started = http::Server::Start(std::move(options), *this);
-    EXPECT_TRUE(started.ok());
-    if (started.ok()) server_ = *std::move(started);
-  }
-  std::string issuer() const { return "http://127.0.0.1:" + std::to_string(server_->port()) + "/realms/acme"; }
-
-  void Handle(const http::Request& request, http::Respond respond) override {
-    http::Response response;
-    response.status = 200;
-    response.content_type = "application/json";
-    if (request.path == "/realms/acme/.well-known/openid-configuration") {
-      response.body = json{{"issuer", issuer()}, {"jwks_uri", issuer() + "/keys"}}.dump();
-    } else if (request.path == "/realms/acme/keys") {
-      response.body = Issuer().Jwks();
-    } else {
-      response.status = 404;
-    }
-    respond(std::move(response));
-  }
-  http::Response Refuse(const http::Request& /*request*/, v1::ErrorReason reason) override {
-    http::Response response;
-    response.status = GetReasonInfo(reason).http_status;
-    return response;
-  }
-
- private:
-  std::unique_ptr<http::Server> server_;
-};
-
 TEST_F(Situation, AnIssuerInPlaceOfAFile) {
   const Provider provider;
   std::vector<std::string> flags = {"--jwt_issuer=" + provider.issuer(), "--jwt_audience=calls"};
@@ -600,6 +605,22 @@ TEST(PrintExample, PrintsWhatBothProgramsRead) {
     }
   }
   EXPECT_EQ(RunProgram("livekit-token-server", {"--print_example=nothing"}).status, 1);
+}
+
+TEST_F(Situation, TwoIssuersWithEqualSubjects) {
+  const std::string keys = ", audiences: [calls], jwks_file: " + folder_.Write("jwks.json", Issuer().Jwks()) + " } }\n";
+  Start(std::string(kProject) + "authenticators:\n  - { name: one, jwt: { issuer: https://one.example" + keys +
+        "  - { name: two, jwt: { issuer: https://two.example" + keys + R"(
+policies:
+  - { name: one, match: { authenticator: one }, room: { client: allow }, identity: { client: if_equal, value: "{claims.iss}|{subject}" } }
+  - { name: two, extends: one, match: { authenticator: two } }
+)");
+  const auto user = [](const char* issuer) { return User({{"iss", issuer}, {"aud", "calls"}, {"sub", "7"}}); };
+  const json asked = {{"room_name", "r"}, {"participant_identity", "https://two.example|7"}};
+  ExpectToken(user("https://one.example"), {{"room_name", "r"}}, {{"sub", "https://one.example|7"}});
+  ExpectToken(user("https://two.example"), asked, {{"sub", "https://two.example|7"}});
+  ExpectRefused(user("https://one.example"), asked, "IDENTITY_NOT_PERMITTED");
+  ExpectRefused(user("https://three.example"), asked, "AUTHENTICATION_FAILED");
 }
 
 // The services of --print_example=services.
