@@ -327,8 +327,9 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
     if (auto status = CollectTrustedHeaders(request, options.trusted_headers, item); !status.ok()) {
       return exchange->Fail(status);
     }
-    if (exchange->route() == kSandboxPath && !TakeSandboxId(request, item))
+    if (exchange->route() == kSandboxPath && !TakeSandboxId(request, item)) {
       return exchange->Fail(v1::MALFORMED_REQUEST);
+    }
     int unknown_fields = 0;
     auto message = ReadTokenRequest(request.body, &unknown_fields);
     if (unknown_fields > 0) shared_->metrics.UnknownFields(unknown_fields);

@@ -739,6 +739,9 @@ gateway: { sandbox: true }
   EXPECT_EQ(Post({{"X-Sandbox-ID", "my-app-1x2y"}}, json::object()), none);
   EXPECT_EQ(Post({{"X-Sandbox-ID", "another"}}, json::object(), route), none);
   EXPECT_EQ(Post({}, json::object(), route), none);
+  const json malformed = {{"reason", "MALFORMED_REQUEST"}};
+  EXPECT_EQ(Post({{"X-Sandbox-ID", "my-app-1x2y"}, {"X-Sandbox-ID", "another"}}, json::object(), route), malformed);
+  EXPECT_EQ(Post({{"X-Sandbox-ID", "my app"}}, json::object(), route), malformed);
   EXPECT_EQ(over_grpc(""), none);
   EXPECT_EQ(over_grpc("another"), none);
 }
