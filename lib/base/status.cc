@@ -10,6 +10,7 @@ namespace livekit::token {
 namespace {
 
 constexpr char kPayloadUrl[] = "type.googleapis.com/livekit.token.v1.Error";
+constexpr char kDetailUrl[] = "livekit.token/detail";
 
 using Code = absl::StatusCode;
 
@@ -153,6 +154,16 @@ absl::Status WithCredentialPresented(const absl::Status& status) {
   v1::Error error = ToError(status);
   error.set_credential_presented(true);
   return MakeStatus(error);
+}
+
+absl::Status WithDetail(absl::Status status, std::string_view detail) {
+  status.SetPayload(kDetailUrl, absl::Cord(Sv(detail)));
+  return status;
+}
+
+std::string DetailOf(const absl::Status& status) {
+  const auto detail = status.GetPayload(kDetailUrl);
+  return detail ? std::string(*detail) : std::string();
 }
 
 absl::Status WithRetryDelay(const absl::Status& status, std::chrono::milliseconds delay) {

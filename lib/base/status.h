@@ -57,6 +57,13 @@ absl::Status PrefixFields(const absl::Status& status, std::string_view prefix);
 // Marks a refusal as caused by a credential that was presented (RFC 6750 section 3.1: `invalid_token`).
 absl::Status WithCredentialPresented(const absl::Status& status);
 
+// Adds what an operator may know about a refusal and its receiver may not, such as that a token has expired. It stays
+// in this process: ToError leaves it out, and the functions above that change a refusal drop it. `detail` is our own
+// text.
+absl::Status WithDetail(absl::Status status, std::string_view detail);
+// What WithDetail added; empty without.
+std::string DetailOf(const absl::Status& status);
+
 // Adds the time after which a retry may succeed.
 absl::Status WithRetryDelay(const absl::Status& status, std::chrono::milliseconds delay);
 

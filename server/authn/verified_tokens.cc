@@ -26,13 +26,13 @@ VerifiedTokens::Digest VerifiedTokens::DigestOf(std::string_view token) const {
   return digest;
 }
 
-std::shared_ptr<const Principal> VerifiedTokens::Find(const Digest& digest, Time now, const jose::KeySet* keys) {
+std::shared_ptr<const Principal> VerifiedTokens::Find(const Digest& digest, Time now, const void* basis) {
   Entries removed;
   const std::lock_guard lock(mutex_);
   const auto found = index_.find(digest);
   if (found == index_.end()) return nullptr;
   const auto entry = found->second;
-  if (entry->expires <= now || keys == nullptr || entry->keys.get() != keys) {
+  if (entry->expires <= now || basis == nullptr || entry->basis.get() != basis) {
     Remove(entry, removed);
     return nullptr;
   }
@@ -41,12 +41,12 @@ std::shared_ptr<const Principal> VerifiedTokens::Find(const Digest& digest, Time
 }
 
 void VerifiedTokens::Insert(const Digest& digest, std::size_t bytes, std::shared_ptr<const Principal> principal,
-                            Time expires, std::shared_ptr<const jose::KeySet> keys) {
+                            Time expires, std::shared_ptr<const void> basis) {
   if (max_entries_ == 0 || bytes > max_token_bytes_) return;
   Entries removed;
   const std::lock_guard lock(mutex_);
   if (const auto found = index_.find(digest); found != index_.end()) Remove(found->second, removed);
-  entries_.push_front({digest, bytes, std::move(principal), expires, std::move(keys)});
+  entries_.push_front({digest, bytes, std::move(principal), expires, std::move(basis)});
   index_.emplace(digest, entries_.begin());
   token_bytes_ += bytes;
   while (entries_.size() > max_entries_ || token_bytes_ > max_token_bytes_) Remove(std::prev(entries_.end()), removed);

@@ -1,5 +1,5 @@
-// Tokens that have been verified before, so that a client that sends the same one with each request costs one
-// signature.
+// Credentials that have been verified before, so that a client that sends the same one with each request costs one
+// signature, or one question.
 #pragma once
 
 #include <array>
@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "jose/hmac_signer.h"
-#include "jose/verification_key.h"
 #include "server/principal.h"
 
 namespace livekit::token {
@@ -31,13 +30,13 @@ class VerifiedTokens {
 
   Digest DigestOf(std::string_view token) const;
 
-  // The principal of the token, if it was verified with the set `keys` and expires after `now`; otherwise null, and the
-  // token is forgotten. `keys` may be null: then nothing is believed.
-  std::shared_ptr<const Principal> Find(const Digest& digest, Time now, const jose::KeySet* keys);
+  // The principal of the token, if it was verified with `basis`, such as a key set, and expires after `now`; otherwise
+  // null, and the token is forgotten. `basis` may be null: then nothing is believed.
+  std::shared_ptr<const Principal> Find(const Digest& digest, Time now, const void* basis);
 
   // Remembers a token of `bytes` bytes until `expires`. Those that were not looked up for longest make room.
   void Insert(const Digest& digest, std::size_t bytes, std::shared_ptr<const Principal> principal, Time expires,
-              std::shared_ptr<const jose::KeySet> keys);
+              std::shared_ptr<const void> basis);
 
   std::size_t size() const;
 
@@ -47,8 +46,8 @@ class VerifiedTokens {
     std::size_t bytes;
     std::shared_ptr<const Principal> principal;
     Time expires;
-    // Held, so that no later set can have its address.
-    std::shared_ptr<const jose::KeySet> keys;
+    // Held, so that no later one can have its address.
+    std::shared_ptr<const void> basis;
   };
   struct FirstBytes {
     std::size_t operator()(const Digest& digest) const {
