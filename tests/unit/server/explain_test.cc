@@ -3,18 +3,15 @@
 #include "server/explain.h"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "authority_fixture.h"
+#include "explain_fixture.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "jose/digest.h"
-#include "livekit/token/token_verifier.h"
-#include "random_policies.h"
 
 namespace livekit::token {
 namespace {
@@ -24,145 +21,10 @@ using ::testing::HasSubstr;
 using testing::IsFieldRefusal;
 using testing::IsRefusal;
 using testing::KeyOf;
-using testing::kMarker;
 using ::testing::Not;
-using Asked = v1::ExplainParticipantTokenRequest;
 using Answer = v1::ExplainParticipantTokenResponse;
-using Item = TokenAuthority::RelayedItem;
 
-class Explains : public testing::AuthorityFixture {
- protected:
-  static constexpr char kServices[] = R"(
-  - { name: admin, match: { authenticator: programs, subject: admin }, projects: [main, other], explain: true }
-  - { name: clerk, match: { authenticator: programs, subject: clerk }, projects: [other], explain: true }
-  - { name: bff, match: { authenticator: programs, subject: bff }, projects: [main], assert: true }
-  - { name: narrow, match: { authenticator: programs, subject: narrow }, projects: [other], relay: true }
-)";
-
-  Explains() {
-    dir_.Write("programs.yaml", testing::KeyFile({"gateway", "recorder", "brief", "root", "keeper", "vault", "nothing",
-                                                  "admin", "clerk", "bff", "narrow"}));
-    Use(std::string(testing::kServerYaml) + kServices);
-  }
-
-  void Use(const std::string& yaml) {
-    state_ = Build(yaml);
-    authority_ = std::make_unique<TokenAuthority>(state_, clock_, metrics_);
-  }
-
-  // The configuration of the tests with something replaced.
-  static std::string With(const std::string& from, const std::string& to) {
-    std::string yaml = std::string(testing::kServerYaml) + kServices;
-    const std::size_t at = yaml.find(from);
-    EXPECT_NE(at, std::string::npos) << from;
-    return yaml.replace(at, from.size(), to);
-  }
-
-  auto Explain(const CallContext& context, const Asked& asked) {
-    const std::string before = Issued();
-    auto answer = Call(&TokenAuthority::ExplainParticipantToken, context, asked);
-    EXPECT_EQ(Issued(), before);
-    if (answer.ok()) {
-      const std::string text = answer->DebugString();
-      EXPECT_THAT(text, Not(HasSubstr("eyJ")));
-      EXPECT_THAT(text, Not(HasSubstr(kMarker)));
-    }
-    return answer;
-  }
-  Answer Explained(const Asked& asked, const std::string& caller = "admin") {
-    const auto answer = Explain(AsCaller(caller), asked);
-    EXPECT_OK(answer);
-    return answer.ok() ? *answer : Answer();
-  }
-
-  // What the same request of an end user gets.
-  TokenAuthority::RelayedResult Relayed(const Asked& asked) {
-    Item item;
-    *item.mutable_request() = asked.request();
-    *item.mutable_credentials() = asked.presented().credentials();
-    if (asked.presented().has_trusted_headers()) *item.mutable_trusted_headers() = asked.presented().trusted_headers();
-    item.set_sandbox_id(asked.sandbox_id());
-    item.set_max_token_bytes(asked.max_token_bytes());
-    if (!asked.via().empty()) {
-      v1::BatchIssueParticipantTokensRequest batch;
-      *batch.add_items() = item;
-      const auto response = BatchIssue(AsCaller(asked.via()), batch);
-      EXPECT_OK(response);
-      return response.ok() ? response->results(0) : TokenAuthority::RelayedResult();
-    }
-    std::optional<TokenAuthority::RelayedResult> result;
-    authority_->IssueRelayed(item, [&](TokenAuthority::RelayedResult answer) { result = std::move(answer); });
-    EXPECT_TRUE(result.has_value());
-    return result.value_or(TokenAuthority::RelayedResult());
-  }
-
-  // Whether the explanation is what the same request gets.
-  ::testing::AssertionResult IsWhatHappens(const Asked& asked, const Answer& answer) {
-    const auto result = Relayed(asked);
-    if (result.has_error()) {
-      if (answer.has_grants() || answer.has_ttl() || !answer.server_url().empty()) {
-        return ::testing::AssertionFailure() << "explains a token that is refused";
-      }
-      if (!answer.has_refusal() || answer.refusal().SerializeAsString() != result.error().SerializeAsString()) {
-        return ::testing::AssertionFailure() << answer.refusal().ShortDebugString() << "\n is not\n"
-                                             << result.error().ShortDebugString();
-      }
-      return ::testing::AssertionSuccess();
-    }
-    const auto keys = std::make_shared<KeyRing>();
-    for (std::size_t i = 0; i < state_->services.size(); ++i) {
-      for (const auto& project : state_->services[i].projects) {
-        for (const auto& [id, key] : project->keys->keys()) keys->Add(key).IgnoreError();
-      }
-    }
-    const Verdict verdict = TokenVerifier(keys).VerifyJoin(result.token().participant_token(), clock_.now);
-    if (!verdict.ok()) return ::testing::AssertionFailure() << "the token is not good";
-    std::string difference;
-    MessageDifferencer differencer;
-    differencer.ReportDifferencesToString(&difference);
-    if (!differencer.Compare(verdict.token->grants(), answer.grants())) {
-      return ::testing::AssertionFailure() << difference;
-    }
-    const auto ttl = verdict.token->expire_time() - clock_.now;
-    if (std::chrono::seconds(answer.ttl().seconds()) != ttl || answer.server_url() != result.token().server_url()) {
-      return ::testing::AssertionFailure() << "ttl or URL";
-    }
-    return ::testing::AssertionSuccess();
-  }
-
-  static Asked Of(const livekit::TokenSourceRequest& request) {
-    Asked asked;
-    *asked.mutable_request() = request;
-    return asked;
-  }
-  // Presents a key of an end user.
-  static Asked Presenting(const std::string& key, const livekit::TokenSourceRequest& request = {}) {
-    Asked asked = Of(request);
-    auto& credential = *asked.mutable_presented()->add_credentials();
-    credential.set_header("x-api-key");
-    credential.set_value(key);
-    return asked;
-  }
-  static Asked Imagining(const std::string& authenticator, const std::string& subject,
-                         const livekit::TokenSourceRequest& request = {}) {
-    Asked asked = Of(request);
-    asked.mutable_principal()->set_authenticator(authenticator);
-    asked.mutable_principal()->set_subject(subject);
-    return asked;
-  }
-
-  // The series of tokens that were issued.
-  std::string Issued() const {
-    std::string lines;
-    const std::string text = metrics_.Serialize();
-    for (std::size_t at = 0; (at = text.find("\nlivekit_token_issued_total", at)) != std::string::npos;) {
-      const std::size_t end = text.find('\n', at + 1);
-      lines += text.substr(at, end - at);
-      at = end;
-    }
-    return lines;
-  }
-};
+class Explains : public testing::ExplainFixture {};
 
 TEST_F(Explains, ATokenWithItsGrants) {
   auto asked = Presenting(KeyOf("web"), InRoom("p-web"));
@@ -537,89 +399,6 @@ TEST_F(Explains, WhatAnAuthenticatorSaysLater) {
   waiting->back()(Principal{"later", "alice", {}});
   EXPECT_EQ(answers[3]->refusal().reason(), v1::NO_POLICY);
   EXPECT_EQ(answers[3]->principal().subject(), "alice");
-}
-
-// --- the property
-
-TEST_F(Explains, ExactlyWhatHappensAtRandom) {
-  using namespace testing;  // NOLINT(google-build-using-namespace): the generators
-  Random random(20261128);
-  constexpr int kConfigurations = 300;
-  constexpr int kPeople = 12;
-  constexpr int kRequests = 40;
-  int granted = 0;
-  int refused = 0;
-  for (int c = 0; c < kConfigurations; ++c) {
-    std::vector<Person> people;
-    std::string files[2] = {"keys:\n", "keys:\n"};
-    for (int i = 0; i < kPeople; ++i) {
-      Person person = RandomPerson(random);
-      person.subject = std::vector<std::string>{"alice", "a_b", "x-y"}[random() % 3] + std::to_string(i);
-      // A key file knows no lists; those are for the imagined.
-      for (const char* name : {"p", "r", "t"}) {
-        if (person.claims.contains(name) && !person.claims[name].is_string()) person.claims.erase(name);
-      }
-      std::string line = HashApiKey(person.subject, SecretOf(person.subject)).line;
-      line.insert(line.rfind('}') - 1, ", claims: " + person.claims.dump());
-      files[person.authenticator == "partners" ? 0 : 1] += "  " + line + "\n";
-      people.push_back(std::move(person));
-    }
-    for (const char* id : {"admin", "gate"}) files[1] += "  " + HashApiKey(id, SecretOf(id)).line + "\n";
-    files[0] += "  " + HashApiKey("spare", SecretOf("spare")).line + "\n";
-    dir_.Write("partners.yaml", files[0]);
-    dir_.Write("programs.yaml", files[1]);
-    std::string yaml = R"(
-projects:
-  - { name: main, client_url: wss://main.example, keys: { file: $DIR/main.keys, signing_key: APImain } }
-authenticators:
-  - { name: partners, api_keys: { file: $DIR/partners.yaml } }
-  - { name: programs, api_keys: { file: $DIR/programs.yaml, header: authorization } }
-services:
-  - { name: admin, match: { authenticator: programs, subject: admin }, explain: true }
-  - { name: gate, match: { authenticator: programs, subject: gate }, relay: true }
-policies:
-)";
-    for (int i = 0; i < 4; ++i) yaml += ToYaml(RandomPolicy(random, i));
-    Use(yaml);
-    ASSERT_NE(state_, nullptr) << yaml;
-    for (int r = 0; r < kRequests; ++r) {
-      const Person& person = Pick(random, people);
-      Asked asked = Of(RandomRequest(random));
-      auto& credential = *asked.mutable_presented()->add_credentials();
-      const bool partner = person.authenticator == "partners";
-      credential.set_header(partner ? "x-api-key" : "authorization");
-      credential.set_value((partner ? "" : "Bearer ") + KeyOf(person.subject) + (Chance(random, 3) ? "x" : ""));
-      if (Chance(random, 15)) asked.set_sandbox_id(Chance(random, 50) ? "box" : "other");
-      if (Chance(random, 20)) asked.set_via("gate");
-      if (Chance(random, 20)) asked.set_max_token_bytes(static_cast<int>(random() % 1000));
-      const Answer answer = Explained(asked);
-      ASSERT_TRUE(IsWhatHappens(asked, answer)) << yaml << asked.DebugString();
-      (answer.has_refusal() ? refused : granted) += 1;
-      // Whoever has more to tell, only imagined: what the policies say without a trace.
-      const Person other = RandomPerson(random);
-      Asked of_other = Imagining(other.authenticator, other.subject, asked.request());
-      of_other.set_sandbox_id(asked.sandbox_id());
-      *of_other.mutable_principal()->mutable_claims() = Claims(other.claims).ToStruct();
-      const auto decision = state_->policies.Decide(other.ToPrincipal(), asked.request(), asked.sandbox_id());
-      const Answer about = Explained(of_other);
-      ASSERT_EQ(about.has_refusal(), !decision.ok()) << yaml << of_other.DebugString();
-      if (decision.ok()) {
-        ASSERT_TRUE(MessageDifferencer::Equals(decision->grants, about.grants()));
-      } else {
-        ASSERT_EQ(ToError(decision.status()).SerializeAsString(), about.refusal().SerializeAsString());
-      }
-      // The same person, only imagined.
-      if (answer.has_principal()) {
-        Asked imagined = asked;
-        *imagined.mutable_principal() = answer.principal();
-        const Answer again = Explained(imagined);
-        ASSERT_EQ(again.refusal().SerializeAsString(), answer.refusal().SerializeAsString());
-        ASSERT_TRUE(MessageDifferencer::Equals(again.grants(), answer.grants()));
-      }
-    }
-  }
-  EXPECT_GT(granted, 200);
-  EXPECT_GT(refused, 200);
 }
 
 }  // namespace
