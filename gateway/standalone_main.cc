@@ -14,6 +14,7 @@
 #include "gateway/overrides.h"
 #include "http/admin.h"
 #include "server/examples.h"
+#include "server/policy_tests.h"
 #include "server/server.h"
 #include "server/startup.h"
 #include "service/config.h"
@@ -46,6 +47,8 @@ ABSL_FLAG(
     std::string, print_example, "",
     "Print a complete configuration to start from: agents, api_key, auth0, firebase, keycloak, services, tenants or "
     "tickets");
+ABSL_FLAG(std::string, test_policy, "",
+          "Run the tests of this file against the configuration's policies, print what fails, and exit");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
 
 namespace livekit::token::gateway {
@@ -98,8 +101,10 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
     if (!startup.server.problems.empty()) return startup;
   }
   ApplyOverrides(gateway_overrides, startup.gateway);
+  // Neither checking nor testing asks anything over the network.
+  const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
   startup.server = PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options,
-                                 ProcessEnvironment, absl::GetFlag(FLAGS_check_config));
+                                 ProcessEnvironment, check_only);
   for (auto& problem : CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true)) {
     problem.path = problem.path.empty() ? "gateway" : ConfigPath("gateway", problem.path);
     startup.server.problems.push_back(std::move(problem));
@@ -172,6 +177,9 @@ int Main(int argc, char** argv) {
   const auto ended =
       ReportConfig(absl::GetFlag(FLAGS_config), startup.server.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
+  if (const std::string tests = absl::GetFlag(FLAGS_test_policy); !tests.empty()) {
+    return RunTestPolicy(tests, *startup.server.state);
+  }
   if (auto status = SetLogLevel(startup.server.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.server.warnings);
   return Serve(startup, server_options, gateway_options);

@@ -30,6 +30,26 @@ bool ProxySpeaks(const Credentials& credentials) {
          std::any_of(headers->begin(), headers->end(), [](const auto& header) { return !header.value.empty(); });
 }
 
+// The headers that an authenticator reads, for a sentence.
+std::string Reads(const Authenticator& authenticator) {
+  std::vector<std::string> names = authenticator.headers();
+  if (const ProxyHeaders* proxy = authenticator.proxy_headers()) {
+    names.insert(names.end(), proxy->names.begin(), proxy->names.end());
+  }
+  std::string out;
+  for (const auto& name : names) out.append(out.empty() ? "`" : ", `").append(name).append("`");
+  return out.empty() ? "the certificates of calling programs" : out;
+}
+
+// What the selected authenticator said.
+std::string Answer(const absl::Status& status) {
+  if (status.ok()) return "It vouches for the principal.";
+  const bool unknown = ReasonOf(status) == v1::UNAVAILABLE;
+  const std::string detail = DetailOf(status);
+  if (detail.empty()) return unknown ? "It cannot decide now." : "It refuses the credential.";
+  return (unknown ? "It cannot decide now: " : "It refuses the credential: ") + detail + ".";
+}
+
 absl::Status Failed() { return WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)); }
 
 }  // namespace
@@ -53,6 +73,52 @@ void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Au
   if (!selected.ok()) return done(selected.status());
   if (*selected == nullptr) return done(Principal{anonymous_, "", {}});
   (*selected)->Authenticate(credentials, now, std::move(done));
+}
+
+void AuthenticatorSet::Explain(const Credentials& credentials, Time now, Explained done) const {
+  Authenticate(credentials, now,
+               [verdicts = Verdicts(credentials), done = std::move(done)](absl::StatusOr<Principal> principal) {
+                 auto answered = verdicts;
+                 for (auto& verdict : answered) {
+                   if (verdict.selected) verdict.message = Answer(principal.status());
+                 }
+                 done(std::move(principal), std::move(answered));
+               });
+}
+
+// Says why each authenticator was not selected.
+std::vector<AuthenticatorVerdict> AuthenticatorSet::Verdicts(const Credentials& credentials) const {
+  const auto selected = Select(credentials);
+  const bool presented = !credentials.headers.empty() || credentials.certificate || ProxySpeaks(credentials);
+  const bool twins =
+      HasTwins(credentials.headers) || (credentials.trusted_headers && HasTwins(*credentials.trusted_headers));
+  const auto recognizing = std::count_if(authenticators_.begin(), authenticators_.end(),
+                                         [&](const auto& one) { return one->Recognizes(credentials); });
+  std::vector<AuthenticatorVerdict> verdicts;
+  for (const auto& one : authenticators_) {
+    auto& verdict = verdicts.emplace_back();
+    verdict.name = one->name();
+    verdict.selected = selected.ok() && *selected == one.get();
+    if (verdict.selected) continue;
+    if (!presented) {
+      verdict.message = "There is no credential that it could check.";
+    } else if (twins) {
+      verdict.message = "It is not asked, since a header is there twice.";
+    } else if (!one->Recognizes(credentials)) {
+      verdict.message = "None of the credentials is one of its own; it reads " + Reads(*one) + ".";
+    } else if (recognizing > 1) {
+      verdict.message = "It is responsible for a credential, and another authenticator is too.";
+    } else {
+      verdict.message = "It is responsible for a credential, but cannot check all that there are.";
+    }
+  }
+  if (!anonymous_.empty()) {
+    const bool applies = selected.ok() && *selected == nullptr;
+    verdicts.push_back({anonymous_, applies,
+                        presented ? "It is only for requests without any credential."
+                                  : "It is not for requests of a proxy that names no user."});
+  }
+  return verdicts;
 }
 
 // The one authenticator that is responsible for the credentials; null for the anonymous one.

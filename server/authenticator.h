@@ -42,6 +42,13 @@ class Authenticator {
   virtual void Authenticate(const Credentials& credentials, Time now, Done done) const = 0;
 };
 
+// What became of one authenticator when a request was authenticated.
+struct AuthenticatorVerdict {
+  std::string name;
+  bool selected = false;  // whether it was the one to decide
+  std::string message;    // a sentence for operators; never a part of a credential
+};
+
 // All authenticators of a configuration.
 //
 // Thread safety: immutable.
@@ -54,6 +61,13 @@ class AuthenticatorSet {
   // credentials where anonymous callers are unknown, and from a proxy that names no user; AMBIGUOUS_CREDENTIALS,
   // AUTHENTICATION_FAILED. Credentials that nobody recognizes fail: anonymous applies only when there are none.
   void Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const;
+
+  // The same, and says of every authenticator what it had to do with it.
+  using Explained = std::function<void(absl::StatusOr<Principal>, std::vector<AuthenticatorVerdict>)>;
+  void Explain(const Credentials& credentials, Time now, Explained done) const;
+
+  // Name of the anonymous one; empty if there is none.
+  const std::string& anonymous() const { return anonymous_; }
 
   // The headers in which a principal's credentials may stand, `authorization` and those of proxies among them.
   const std::vector<std::string>& headers() const { return headers_; }
@@ -68,6 +82,7 @@ class AuthenticatorSet {
 
  private:
   absl::StatusOr<const Authenticator*> Select(const Credentials& credentials) const;
+  std::vector<AuthenticatorVerdict> Verdicts(const Credentials& credentials) const;
 
   std::vector<std::unique_ptr<const Authenticator>> authenticators_;
   std::string anonymous_;

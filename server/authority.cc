@@ -1,7 +1,6 @@
 #include "server/authority.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "base/text.h"
 #include "livekit/token/access_token.h"
 #include "livekit/token/grants.h"
+#include "server/explain.h"
 #include "service/log.h"
 
 namespace livekit::token {
@@ -19,26 +19,6 @@ constexpr char kUnknownCaller[] = "other";  // a label for callers that the conf
 
 void SetTime(std::chrono::system_clock::time_point time, google::protobuf::Timestamp& out) {
   out.set_seconds(UnixSeconds(time));
-}
-
-// The address for the client: the project's, or in development mode that of the host by which it reached us.
-std::string ServerUrl(const Project& project, std::string_view host) {
-  if (!project.client_url.empty()) return project.client_url;
-  if (host.empty()) host = "localhost";
-  const bool v6 = host.find(':') != std::string_view::npos;
-  return (v6 ? "ws://[" : "ws://") + std::string(host) + (v6 ? "]:7880" : ":7880");
-}
-
-// The refusal of a token that the client could not use, naming the largest of the fields that made it so.
-absl::Status TooLarge(const livekit::TokenSourceRequest& request) {
-  std::size_t attributes = 0;
-  for (const auto& [key, value] : request.participant_attributes()) attributes += key.size() + value.size();
-  const std::array<std::pair<std::size_t, std::string_view>, 3> sizes = {
-      {{request.participant_metadata().size(), "participant_metadata"},
-       {attributes, "participant_attributes"},
-       {request.room_config().ByteSizeLong(), "room_config"}}};
-  return RefuseField(v1::TOKEN_TOO_LARGE, std::max_element(sizes.begin(), sizes.end())->second,
-                     "is the largest part of the token");
 }
 
 absl::StatusOr<std::chrono::seconds> TtlOf(const v1::MintAccessTokenRequest& request, const MintCeiling& ceiling) {
@@ -71,20 +51,6 @@ absl::StatusOr<const Project*> FindProject(const ServiceRules& service, const st
 absl::Status CheckBatchSize(int items, std::size_t bytes, std::size_t max_bytes) {
   if (items < 1 || items > TokenAuthority::kMaxBatchItems || bytes > max_bytes) return Refuse(v1::BATCH_SIZE_INVALID);
   return absl::OkStatus();
-}
-
-// The end user whom `service` vouches for.
-absl::StatusOr<Principal> AssertedBy(const ServiceRules& service, const v1::AssertedPrincipal& asserted) {
-  constexpr char kField[] = "principal.subject";
-  const std::string& subject = asserted.subject();
-  if (subject.empty()) return RefuseField(v1::FIELD_REQUIRED, kField, "is required");
-  if (subject.size() > kMaxSubjectBytes) {
-    return RefuseField(v1::FIELD_TOO_LONG, kField, "has more than 256 bytes");
-  }
-  if (!IsPlainText(subject)) {
-    return RefuseField(v1::FIELD_INVALID, kField, "must be UTF-8 without control characters");
-  }
-  return Principal{"", subject, Claims::FromStruct(asserted.claims()), service.name};
 }
 
 v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verdict& verdict) {
@@ -121,42 +87,26 @@ void TokenAuthority::Refused(std::string_view method, std::string_view caller, c
       {{"request_id", request_id}, {"method", method}, {"caller", caller}, {"reason", v1::ErrorReason_Name(reason)}});
 }
 
-absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Principal& principal,
-                                                                        const ServiceRules* via,
-                                                                        const livekit::TokenSourceRequest& request,
-                                                                        std::string_view host, int max_token_bytes,
-                                                                        std::string_view sandbox_id) const {
-  // A gateway's own identity must not become that of an end user who sent none, and whoever has stolen its key must not
-  // get a token by relaying that.
-  const ServiceRules* service = state_->services.Find(principal);
-  if (service != nullptr && (service->relay || service->asserts) && !principal.subject.empty()) {
-    return Refuse(v1::NO_POLICY, "A program that speaks for end users has no tokens of its own.");
-  }
-  LKT_ASSIGN_OR_RETURN(const Decision decision, state_->policies.Decide(principal, request, sandbox_id));
-  const Project& project = *decision.policy->project;
-  if (via != nullptr && !via->MayUse(project)) return Refuse(v1::PROJECT_NOT_PERMITTED);
+absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const ParticipantRequest& asked,
+                                                                        std::string_view host) const {
   const Time now = clock_.Now();
-  if (state_->deny_list.Blocks(project.name, decision.grants, now)) return Refuse(v1::PARTICIPANT_BLOCKED);
-  SignOptions options;
-  options.ttl = decision.policy->ttl;
-  options.sfu_version = project.sfu_version;
-  auto signed_token = Sign(*project.signing_key, decision.grants, options, now);
-  if (!signed_token.ok()) return ToRequestFields(signed_token.status());
-  const int own_limit = decision.policy->max_token_bytes;
-  if (own_limit > 0 && (max_token_bytes <= 0 || own_limit < max_token_bytes)) max_token_bytes = own_limit;
-  if (max_token_bytes > 0 && signed_token->token.size() > static_cast<std::size_t>(max_token_bytes)) {
-    return TooLarge(request);
-  }
-  metrics_.Issued(project.signing_key->id(), decision.policy->name, "participant");
+  LKT_ASSIGN_OR_RETURN(const TokenPlan plan, PlanToken(*state_, asked, now));
+  const v1::Grants& grants = plan.decision.grants;
+  const ApiKey& key = *plan.project().signing_key;
+  auto signed_token = Sign(key, grants, plan.options, now);
+  LKT_RETURN_IF_ERROR(CheckSignable(plan, asked,
+                                    signed_token.ok() ? absl::StatusOr<std::size_t>(signed_token->token.size())
+                                                      : absl::StatusOr<std::size_t>(signed_token.status())));
+  metrics_.Issued(key.id(), plan.policy().name, "participant");
 
   v1::IssueParticipantTokenResponse response;
-  response.set_server_url(ServerUrl(project, host));
+  response.set_server_url(ServerUrl(plan.project(), host));
   response.set_participant_token(std::move(signed_token->token));
-  response.set_room_name(decision.grants.video().room());
-  response.set_participant_identity(decision.grants.identity());
-  response.set_participant_name(decision.grants.name());
+  response.set_room_name(grants.video().room());
+  response.set_participant_identity(grants.identity());
+  response.set_participant_name(grants.name());
   SetTime(signed_token->expire_time, *response.mutable_expire_time());
-  response.set_key_id(project.signing_key->id());
+  response.set_key_id(key.id());
   response.set_jti(std::move(signed_token->jti));
   return response;
 }
@@ -200,9 +150,8 @@ void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1:
   AuthenticatePrincipal(
       context, [this, &request, host = context.host, request_id = context.request_id, done = std::move(done)](
                    absl::StatusOr<Principal> principal, const ServiceRules* via) {
-        auto result = principal.ok()
-                          ? Issue(*principal, via, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/"")
-                          : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
+        auto result = principal.ok() ? Issue({*principal, via, request.request()}, host)
+                                     : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
         if (!result.ok()) Refused("IssueParticipantToken", kUnknownCaller, request_id, result.status());
         done(std::move(result));
       });
@@ -218,8 +167,9 @@ void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssuePa
       if (!service.ok() || !(*service)->asserts) {
         return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
       }
-      LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, request.principal()));
-      return Issue(principal, *service, request.request(), host, /*max_token_bytes=*/0, /*sandbox_id=*/"");
+      const v1::AssertedPrincipal& stated = request.principal();
+      LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, stated.subject(), stated.claims()));
+      return Issue({principal, *service, request.request()}, host);
     };
     auto result = issue();
     if (!result.ok()) {
@@ -237,8 +187,8 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
                                   std::function<void(RelayedResult)> done) const {
   const auto finish = [this, &item, via, done = std::move(done)](absl::StatusOr<Principal> principal) {
     absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
-        principal.ok() ? Issue(*principal, via, item.request(), HostOf(item.host()).value_or(""),
-                               item.max_token_bytes(), item.sandbox_id())
+        principal.ok() ? Issue({*principal, via, item.request(), item.sandbox_id(), item.max_token_bytes()},
+                               HostOf(item.host()).value_or(""))
                        : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
     RelayedResult result;
     if (issued.ok()) {
@@ -249,18 +199,10 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
     }
     done(std::move(result));
   };
-  Credentials credentials;
-  for (const auto& credential : item.credentials()) {
-    // No end user has a credential there. Leaving it out would make its sender anonymous, which is for those who
-    // present nothing.
-    if (credential.header() == kCallerHeader) return finish(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
-    credentials.headers.push_back({credential.header(), credential.value()});
-  }
-  if (item.has_trusted_headers()) {
-    auto& trusted = credentials.trusted_headers.emplace();
-    for (const auto& header : item.trusted_headers().headers()) trusted.push_back({header.header(), header.value()});
-  }
-  state_->authenticators.Authenticate(credentials, clock_.Now(), finish);
+  const auto credentials =
+      RelayedCredentials(item.credentials(), item.has_trusted_headers() ? &item.trusted_headers() : nullptr);
+  if (!credentials.ok()) return finish(credentials.status());
+  state_->authenticators.Authenticate(*credentials, clock_.Now(), finish);
 }
 
 void TokenAuthority::AuthenticateCaller(const CallContext& context, WithService done) const {
@@ -411,6 +353,22 @@ void TokenAuthority::VerifyAccessToken(const CallContext& context, const v1::Ver
     const bool join = request.check() == v1::VerifyAccessTokenRequest::JOIN;
     done(ToResponse(**service, join ? verifier.VerifyJoin(request.token(), clock_.Now())
                                     : verifier.Verify(request.token(), clock_.Now())));
+  });
+}
+
+void TokenAuthority::ExplainParticipantToken(const CallContext& context,
+                                             const v1::ExplainParticipantTokenRequest& request,
+                                             Done<v1::ExplainParticipantTokenResponse> done) const {
+  AuthenticateCaller(context, [this, &request, host = context.host, request_id = context.request_id,
+                               done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
+    const std::string caller = service.ok() ? (*service)->name : kUnknownCaller;
+    const auto finish = [this, caller, request_id, done](absl::StatusOr<v1::ExplainParticipantTokenResponse> result) {
+      if (!result.ok()) Refused("ExplainParticipantToken", caller, request_id, result.status());
+      done(std::move(result));
+    };
+    if (!service.ok()) return finish(service.status());
+    if (!(*service)->explain) return finish(Refuse(v1::METHOD_NOT_PERMITTED));
+    Explain(*state_, **service, request, host, clock_, finish);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
 #include "server/deny_list.h"
+#include "server/participant_token.h"
 #include "server/policy.h"
 #include "server/services.h"
 #include "service/metrics.h"
@@ -28,6 +30,7 @@ struct AuthorityState {
   PolicySet policies;
   ServiceSet services;
   DenyList deny_list = {};
+  std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
 };
 
 // The circumstances of a call.
@@ -41,8 +44,8 @@ struct CallContext {
   std::string request_id;
 };
 
-// Issues, mints and verifies. Every method calls `done` exactly once: before it returns, unless an authenticator has to
-// ask elsewhere. Nothing blocks. Refusals carry reasons of livekit.token.v1.ErrorReason.
+// Issues, mints, verifies and explains. Every method calls `done` exactly once: before it returns, unless an
+// authenticator has to ask elsewhere. Nothing blocks. Refusals carry reasons of livekit.token.v1.ErrorReason.
 //
 // Thread safety: all methods may be called concurrently.
 class TokenAuthority {
@@ -77,6 +80,11 @@ class TokenAuthority {
                              Done<v1::BatchMintAccessTokensResponse> done) const;
   void VerifyAccessToken(const CallContext& context, const v1::VerifyAccessTokenRequest& request,
                          Done<v1::VerifyAccessTokenResponse> done) const;
+  // For callers with `explain`: what IssueRelayed would answer, and why. PROJECT_NOT_PERMITTED if the policy that
+  // applies is of a project that the caller may not use; FIELD_INVALID, FIELD_REQUIRED, FIELD_TOO_LONG for a principal
+  // or a service that there cannot be.
+  void ExplainParticipantToken(const CallContext& context, const v1::ExplainParticipantTokenRequest& request,
+                               Done<v1::ExplainParticipantTokenResponse> done) const;
 
  private:
   using Time = std::chrono::system_clock::time_point;
@@ -97,10 +105,8 @@ class TokenAuthority {
                      Done<v1::IssueParticipantTokenResponse> done) const;
   // `via` is the service that relays or asserts the principal; null without.
   void IssueRelayed(const RelayedItem& item, const ServiceRules* via, std::function<void(RelayedResult)> done) const;
-  absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const Principal& principal, const ServiceRules* via,
-                                                          const livekit::TokenSourceRequest& request,
-                                                          std::string_view host, int max_token_bytes,
-                                                          std::string_view sandbox_id) const;
+  // `host` is that of ServerUrl.
+  absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const ParticipantRequest& asked, std::string_view host) const;
   // Mints one token into `response`. `grants` is room to work in, kept from token to token.
   absl::Status Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
                     v1::Grants& grants, v1::MintAccessTokenResponse& response) const;

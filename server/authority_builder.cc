@@ -26,7 +26,7 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   if (context.problems.empty()) {
     result.state = std::make_shared<const AuthorityState>(
         AuthorityState{std::move(context.http_client), std::move(authenticators), PolicySet(std::move(policies)),
-                       ServiceSet(std::move(services)), std::move(deny_list)});
+                       ServiceSet(std::move(services)), std::move(deny_list), std::move(context.authenticator_names)});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

@@ -16,7 +16,8 @@ struct BuildOptions {
   // Development mode: weak secrets are taken, LiveKit's `devkey` with `secret` stands in for missing keys, and a
   // project may lack a client URL.
   bool dev = false;
-  // Only find what is wrong: nothing is asked over the network, and the state lacks what would have to be.
+  // Only find what is wrong: nothing is asked over the network, and the state lacks the authenticators that
+  // would have to. It is good for decisions about principals all the same.
   bool check_only = false;
 };
 

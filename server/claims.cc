@@ -69,6 +69,24 @@ json ToJson(const google::protobuf::Value& value, int depth) {
   }
 }
 
+void ToValue(const json& from, google::protobuf::Value& to) {
+  if (from.is_boolean()) {
+    to.set_bool_value(from.get<bool>());
+  } else if (from.is_number()) {
+    to.set_number_value(from.get<double>());
+  } else if (from.is_string()) {
+    to.set_string_value(from.get_ref<const std::string&>());
+  } else if (from.is_array()) {
+    auto& list = *to.mutable_list_value();
+    for (const json& element : from) ToValue(element, *list.add_values());
+  } else if (from.is_object()) {
+    auto& fields = *to.mutable_struct_value()->mutable_fields();
+    for (const auto& [name, member] : from.items()) ToValue(member, fields[name]);
+  } else {
+    to.set_null_value(google::protobuf::NULL_VALUE);
+  }
+}
+
 }  // namespace
 
 std::optional<ClaimPath> ClaimPath::Parse(std::string_view text) {
@@ -99,6 +117,12 @@ Claims Claims::FromStruct(const google::protobuf::Struct& object) {
   google::protobuf::Value value;
   *value.mutable_struct_value() = object;
   return Claims(ToJson(value, 0));
+}
+
+google::protobuf::Struct Claims::ToStruct() const {
+  google::protobuf::Value value;
+  if (object_ != nullptr) ToValue(*object_, value);
+  return value.struct_value();
 }
 
 const json* Claims::Find(const ClaimPath& path) const {

@@ -37,6 +37,9 @@ class Claims {
   // Numbers of a Struct are doubles; those that are integers below 2^53 become integers, since only those are exact.
   static Claims FromStruct(const google::protobuf::Struct& object);
 
+  // The object. Integers of more than 53 bits lose their last digits.
+  google::protobuf::Struct ToStruct() const;
+
   // The value at `path`; null if there is none or it is JSON's `null`. Lives as long as any copy of these claims.
   const nlohmann::json* Find(const ClaimPath& path) const;
 

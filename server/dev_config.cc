@@ -52,6 +52,7 @@ cfg::ServerConfig DevConfig(const Environment& environment) {
   service.mutable_match()->set_authenticator("anonymous");
   service.set_relay(true);
   service.set_verify(true);
+  service.set_explain(true);
   auto& mint = *service.mutable_mint();
   mint.add_rooms("*");
   mint.add_identities("*");

@@ -71,40 +71,43 @@ absl::Status CheckChosen(const FieldRule& rule, const FieldPlace& place, const s
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ResolveAny(const FieldRule& rule, const FieldPlace& place, const std::string& sent,
-                                       const Principal& principal) {
+absl::StatusOr<FieldValue> ResolveAny(const FieldRule& rule, const FieldPlace& place, const std::string& sent,
+                                      const Principal& principal) {
   const bool asked = !sent.empty() && rule.mode != FieldMode::kIgnore;
   if (asked && sent.size() > place.max_bytes) return TooLong(place.name, place.max_bytes);
   if (rule.value) {
     LKT_ASSIGN_OR_RETURN(std::string forced, RenderValue(*rule.value, place, principal));
     // Client code that states what it would get anyway keeps working.
-    if (!asked || sent == forced) return forced;
+    if (!asked || sent == forced) return FieldValue{std::move(forced), ValueSource::kPolicyValue};
     return RefuseField(place.refusal, place.name, "must be left out or equal the value that the policy sets");
   }
   if (asked && rule.mode == FieldMode::kAllow) {
     LKT_RETURN_IF_ERROR(CheckChosen(rule, place, sent, principal));
-    return sent;
+    return FieldValue{sent, ValueSource::kClient};
   }
   if (!rule.default_value) {
     if (asked) return RefuseField(v1::FIELD_NOT_PERMITTED, place.name, kNotForClients);
-    return std::string();
+    return FieldValue();
   }
   LKT_ASSIGN_OR_RETURN(std::string value, RenderValue(*rule.default_value, place, principal));
   if (asked && sent != value) return RefuseField(v1::FIELD_NOT_PERMITTED, place.name, kNotForClients);
-  return value;
+  return FieldValue{std::move(value), ValueSource::kPolicyDefault};
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> ResolveField(const FieldRule& rule, const FieldPlace& place, const std::string& sent,
-                                         const Principal& principal) {
-  LKT_ASSIGN_OR_RETURN(std::string value, ResolveAny(rule, place, sent, principal));
-  if (value.empty() && place.required) return RefuseField(v1::FIELD_REQUIRED, place.name, "is required");
+absl::StatusOr<FieldValue> ResolveField(const FieldRule& rule, const FieldPlace& place, const std::string& sent,
+                                        const Principal& principal) {
+  auto value = ResolveAny(rule, place, sent, principal);
+  if (value.ok() && value->text.empty()) {
+    if (place.required) return RefuseField(v1::FIELD_REQUIRED, place.name, "is required");
+    value->source = ValueSource::kNone;  // of a claim that may be absent, and is
+  }
   return value;
 }
 
-absl::Status ResolveAttributes(const AttributesRule& rule, const Attributes& sent, const Principal& principal,
-                               Attributes& out) {
+absl::StatusOr<ValueSource> ResolveAttributes(const AttributesRule& rule, const Attributes& sent,
+                                              const Principal& principal, Attributes& out) {
   Attributes forced;
   for (const auto& [key, text] : rule.value) {
     LKT_ASSIGN_OR_RETURN(std::string value, text.Render(principal));
@@ -138,8 +141,11 @@ absl::Status ResolveAttributes(const AttributesRule& rule, const Attributes& sen
     }
     if (rule.max_bytes > 0 && bytes > rule.max_bytes) return TooLong(kAttributes, rule.max_bytes);
   }
+  const ValueSource source = !out.empty()      ? ValueSource::kClient
+                             : !forced.empty() ? ValueSource::kPolicyValue
+                                               : ValueSource::kNone;
   for (auto& [key, value] : forced) out[key] = std::move(value);
-  return absl::OkStatus();
+  return source;
 }
 
 }  // namespace livekit::token

@@ -41,14 +41,23 @@ struct FieldPlace {
   bool required;
 };
 
-// The value of a field for which the client sent `sent`, empty meaning nothing; empty if there is none.
+// Where a value in the token comes from.
+enum class ValueSource { kNone, kClient, kPolicyDefault, kPolicyValue };
+
+// What a field comes to.
+struct FieldValue {
+  std::string text;  // empty if there is none
+  ValueSource source = ValueSource::kNone;
+};
+
+// The value of a field for which the client sent `sent`, empty meaning nothing.
 //
 // Errors name the field: FIELD_REQUIRED; FIELD_NOT_PERMITTED for a value where none may be; the place's refusal for a
 // value that is not the right one; FIELD_INVALID for text of the client that no name may have (reserved_names.h), the
 // place's refusal for such text from a credential, which the client cannot mend; FIELD_TOO_LONG, CLAIM_MISSING,
 // CLAIM_AMBIGUOUS.
-absl::StatusOr<std::string> ResolveField(const FieldRule& rule, const FieldPlace& place, const std::string& sent,
-                                         const Principal& principal);
+absl::StatusOr<FieldValue> ResolveField(const FieldRule& rule, const FieldPlace& place, const std::string& sent,
+                                        const Principal& principal);
 
 // What a client may do with `participant_attributes`.
 struct AttributesRule {
@@ -60,10 +69,11 @@ struct AttributesRule {
 
 using Attributes = google::protobuf::Map<std::string, std::string>;
 
-// Makes the attributes of the token out of those that the client sent. Errors for the field `participant_attributes`:
+// Makes the attributes of the token out of those that the client sent, and returns their source: the client if one of
+// them is its own, else the policy. Errors for the field `participant_attributes`:
 // FIELD_NOT_PERMITTED, FIELD_INVALID for a key that has invisible characters, FIELD_TOO_LONG; CLAIM_MISSING,
 // CLAIM_AMBIGUOUS.
-absl::Status ResolveAttributes(const AttributesRule& rule, const Attributes& sent, const Principal& principal,
-                               Attributes& out);
+absl::StatusOr<ValueSource> ResolveAttributes(const AttributesRule& rule, const Attributes& sent,
+                                              const Principal& principal, Attributes& out);
 
 }  // namespace livekit::token

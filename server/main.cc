@@ -11,6 +11,7 @@
 #include "absl/flags/flag.h"
 #include "http/admin.h"
 #include "server/examples.h"
+#include "server/policy_tests.h"
 #include "server/server.h"
 #include "server/startup.h"
 #include "service/config.h"
@@ -40,12 +41,16 @@ ABSL_FLAG(
     std::string, print_example, "",
     "Print a complete configuration to start from: agents, api_key, auth0, firebase, keycloak, services, tenants or "
     "tickets");
+ABSL_FLAG(std::string, test_policy, "",
+          "Run the tests of this file against the configuration's policies, print what fails, and exit");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");
 
 namespace livekit::token {
 namespace {
 
 ServerStartup Prepare(const ServerOptions& options) {
+  // Neither checking nor testing asks anything over the network.
+  const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
   ServerOverrides overrides;
   overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
@@ -53,8 +58,7 @@ ServerStartup Prepare(const ServerOptions& options) {
   overrides.jwt.issuer = FlagOrEnv(absl::GetFlag(FLAGS_jwt_issuer), "LIVEKIT_TOKEN_JWT_ISSUER");
   overrides.jwt.audience = FlagOrEnv(absl::GetFlag(FLAGS_jwt_audience), "LIVEKIT_TOKEN_JWT_AUDIENCE");
   const std::string path = absl::GetFlag(FLAGS_config);
-  if (path.empty())
-    return PrepareServer(nullptr, overrides, options, ProcessEnvironment, absl::GetFlag(FLAGS_check_config));
+  if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment, check_only);
   ServerStartup failed;
   config::v1::ServerConfig config;
   auto text = ReadFile(path);
@@ -65,7 +69,7 @@ ServerStartup Prepare(const ServerOptions& options) {
   failed.problems = ReadYaml(*text, config);
   // What could not be read would only cause problems that are none.
   if (!failed.problems.empty()) return failed;
-  return PrepareServer(&config, overrides, options, ProcessEnvironment, absl::GetFlag(FLAGS_check_config));
+  return PrepareServer(&config, overrides, options, ProcessEnvironment, check_only);
 }
 
 int Serve(const ServerStartup& startup, const ServerOptions& options) {
@@ -112,6 +116,9 @@ int Main(int argc, char** argv) {
   const ServerStartup startup = Prepare(options);
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
+  if (const std::string tests = absl::GetFlag(FLAGS_test_policy); !tests.empty()) {
+    return RunTestPolicy(tests, *startup.state);
+  }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.warnings);
   return Serve(startup, options);

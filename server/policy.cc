@@ -10,55 +10,95 @@
 namespace livekit::token {
 namespace {
 
-bool Contains(const std::vector<std::string>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+bool MatchesAny(const std::vector<std::string>& globs, std::string_view text) {
+  return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return GlobMatches(glob, text); });
 }
 
-bool Matches(const PolicyMatch& match, const Principal& principal, const std::string& room,
-             std::string_view sandbox_id) {
+MatchResult Match(const PolicyMatch& match, const Principal& principal, const std::string& room,
+                  std::string_view sandbox_id) {
   // One of the two is empty in a match as in a principal.
-  if (match.authenticator.empty() && match.service.empty()) return false;
-  if (match.authenticator != principal.authenticator || match.service != principal.service) return false;
-  if (match.sandbox_ids.empty() ? !sandbox_id.empty() : !Contains(match.sandbox_ids, sandbox_id)) return false;
-  if (!match.rooms.empty()) {
-    const bool named = !room.empty() && std::any_of(match.rooms.begin(), match.rooms.end(),
-                                                    [&](const std::string& glob) { return GlobMatches(glob, room); });
-    if (!named) return false;
+  if (match.authenticator.empty() && match.service.empty()) return {Mismatch::kWho};
+  if (match.authenticator != principal.authenticator || match.service != principal.service) return {Mismatch::kWho};
+  if (match.sandbox_ids.empty()) {
+    if (!sandbox_id.empty()) return {Mismatch::kSandboxPresent};
+  } else {
+    if (sandbox_id.empty()) return {Mismatch::kSandboxAbsent};
+    if (!MatchesAny(match.sandbox_ids, sandbox_id)) return {Mismatch::kSandboxOther};
   }
-  return HasScopes(principal.claims, match.scopes) &&
-         std::all_of(match.claims.begin(), match.claims.end(),
-                     [&](const ClaimCondition& condition) { return Meets(principal.claims, condition); });
+  if (!match.rooms.empty()) {
+    if (room.empty()) return {Mismatch::kRoomAbsent};
+    if (!MatchesAny(match.rooms, room)) return {Mismatch::kRoomOther};
+  }
+  if (!HasScopes(principal.claims, match.scopes)) return {Mismatch::kScopes};
+  for (const ClaimCondition& condition : match.claims) {
+    if (!Meets(principal.claims, condition)) return {Mismatch::kClaim, &condition};
+  }
+  return {};
 }
 
-absl::StatusOr<Decision> Apply(const PolicyRules& policy, const Principal& principal,
-                               const livekit::TokenSourceRequest& request) {
-  Decision decision{&policy, {}};
-  v1::Grants& grants = decision.grants;
-  *grants.mutable_video() = policy.grants;
-  grants.mutable_video()->set_room_join(true);
-  LKT_ASSIGN_OR_RETURN(*grants.mutable_video()->mutable_room(),
-                       ResolveField(policy.room, kRoomField, request.room_name(), principal));
-  LKT_ASSIGN_OR_RETURN(*grants.mutable_identity(),
-                       ResolveField(policy.identity, kIdentityField, request.participant_identity(), principal));
-  LKT_ASSIGN_OR_RETURN(*grants.mutable_name(),
-                       ResolveField(policy.display_name, kDisplayNameField, request.participant_name(), principal));
-  LKT_ASSIGN_OR_RETURN(*grants.mutable_metadata(),
-                       ResolveField(policy.metadata, kMetadataField, request.participant_metadata(), principal));
-  LKT_RETURN_IF_ERROR(
-      ResolveAttributes(policy.attributes, request.participant_attributes(), principal, *grants.mutable_attributes()));
-  LKT_RETURN_IF_ERROR(ResolveRoomConfig(policy.room_config, request.room_config(), principal, grants));
-  return decision;
-}
+// Applies a policy to the fields of one request, in their order, up to the first refusal; with a trace to the end.
+class Application {
+ public:
+  Application(const PolicyRules& policy, const Principal& principal, const livekit::TokenSourceRequest& request,
+              PolicyTrace* trace)
+      : policy_(policy), principal_(principal), request_(request), trace_(trace) {}
+
+  absl::StatusOr<Decision> Run() {
+    Decision decision{&policy_, {}};
+    v1::Grants& grants = decision.grants;
+    auto& video = *grants.mutable_video();
+    video = policy_.grants;
+    video.set_room_join(true);
+    const bool complete =
+        Text(policy_.room, kRoomField, request_.room_name(), *video.mutable_room()) &&
+        Text(policy_.identity, kIdentityField, request_.participant_identity(), *grants.mutable_identity()) &&
+        Text(policy_.display_name, kDisplayNameField, request_.participant_name(), *grants.mutable_name()) &&
+        Text(policy_.metadata, kMetadataField, request_.participant_metadata(), *grants.mutable_metadata()) &&
+        Message("participant_attributes", policy_.attributes.mode, !request_.participant_attributes().empty(),
+                ResolveAttributes(policy_.attributes, request_.participant_attributes(), principal_,
+                                  *grants.mutable_attributes())) &&
+        Message("room_config", policy_.room_config.mode, request_.room_config().ByteSizeLong() != 0,
+                ResolveRoomConfig(policy_.room_config, request_.room_config(), principal_, grants));
+    if (!complete || !refusal_.ok()) return refusal_;
+    return decision;
+  }
+
+ private:
+  bool Text(const FieldRule& rule, const FieldPlace& place, const std::string& sent, std::string& out) {
+    auto value = ResolveField(rule, place, sent, principal_);
+    if (!value.ok()) return Note(place.name, rule.mode, !sent.empty(), value.status(), ValueSource::kNone);
+    out = std::move(value->text);
+    return Note(place.name, rule.mode, !sent.empty(), absl::OkStatus(), value->source);
+  }
+  bool Message(std::string_view field, FieldMode mode, bool sent, const absl::StatusOr<ValueSource>& source) {
+    return Note(field, mode, sent, source.status(), source.ok() ? *source : ValueSource::kNone);
+  }
+
+  // Notes a field's verdict. Returns whether to go on.
+  bool Note(std::string_view field, FieldMode mode, bool sent, const absl::Status& status, ValueSource source) {
+    if (!status.ok() && refusal_.ok()) refusal_ = status;
+    if (trace_ == nullptr) return status.ok();
+    trace_->fields.push_back({field, source, status, sent && mode == FieldMode::kIgnore});
+    return true;
+  }
+
+  const PolicyRules& policy_;
+  const Principal& principal_;
+  const livekit::TokenSourceRequest& request_;
+  PolicyTrace* const trace_;
+  absl::Status refusal_;  // the first
+};
 
 }  // namespace
 
 absl::StatusOr<Decision> PolicySet::Decide(const Principal& principal, const livekit::TokenSourceRequest& request,
-                                           std::string_view sandbox_id) const {
-  const auto policy = std::find_if(policies_.begin(), policies_.end(), [&](const PolicyRules& candidate) {
-    return Matches(candidate.match, principal, request.room_name(), sandbox_id);
-  });
-  if (policy == policies_.end()) return Refuse(v1::NO_POLICY);
-  return Apply(*policy, principal, request);
+                                           std::string_view sandbox_id, PolicyTrace* trace) const {
+  for (const PolicyRules& policy : policies_) {
+    const MatchResult result = Match(policy.match, principal, request.room_name(), sandbox_id);
+    if (trace != nullptr) trace->policies.push_back({&policy, result});
+    if (result.matches()) return Application(policy, principal, request, trace).Run();
+  }
+  return Refuse(v1::NO_POLICY);
 }
 
 absl::Status ToRequestFields(const absl::Status& status) {

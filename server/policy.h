@@ -14,6 +14,7 @@
 #include "livekit_token_source.pb.h"
 #include "server/claim_match.h"
 #include "server/field_rule.h"
+#include "server/policy_trace.h"
 #include "server/principal.h"
 #include "server/projects.h"
 #include "server/room_config_rule.h"
@@ -27,7 +28,7 @@ struct PolicyMatch {
   std::vector<ClaimCondition> claims;
   std::vector<std::string> scopes;
   std::vector<std::string> rooms;        // globs of which the requested room must match one; none: any room or none
-  std::vector<std::string> sandbox_ids;  // of which the request must carry one; none: it must not carry any
+  std::vector<std::string> sandbox_ids;  // globs of which its sandbox id must match one; none: it must not have any
 };
 
 // What a policy says, ready to be applied.
@@ -71,8 +72,11 @@ class PolicySet {
   // holds a value of the client only where the policy lets the client choose it. Errors name the fields of
   // TokenSourceRequest: NO_POLICY, FIELD_REQUIRED, FIELD_INVALID, FIELD_TOO_LONG, FIELD_NOT_PERMITTED,
   // ROOM_NOT_PERMITTED, IDENTITY_NOT_PERMITTED, AGENT_NOT_PERMITTED, CLAIM_MISSING, CLAIM_AMBIGUOUS.
+  //
+  // With `trace` the way to the decision is noted there, and the fields behind one that is refused are looked at too.
+  // The decision is the same.
   absl::StatusOr<Decision> Decide(const Principal& principal, const livekit::TokenSourceRequest& request,
-                                  std::string_view sandbox_id = {}) const;
+                                  std::string_view sandbox_id = {}, PolicyTrace* trace = nullptr) const;
 
  private:
   std::vector<PolicyRules> policies_;

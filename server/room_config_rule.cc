@@ -112,25 +112,25 @@ absl::Status CheckChosen(const RoomConfigRule& rule, const livekit::RoomConfigur
 
 }  // namespace
 
-absl::Status ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& sent,
-                               const Principal& principal, v1::Grants& grants) {
+absl::StatusOr<ValueSource> ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& sent,
+                                              const Principal& principal, v1::Grants& grants) {
   const bool asked = rule.mode != FieldMode::kIgnore && sent.ByteSizeLong() != 0;
   if (rule.value != nullptr) {
     auto& forced = *grants.mutable_room_config();
     LKT_RETURN_IF_ERROR(rule.value->Render(principal, forced));
     if (!asked || AsksForNothing(sent) || google::protobuf::util::MessageDifferencer::Equals(sent, forced)) {
-      return absl::OkStatus();
+      return ValueSource::kPolicyValue;
     }
     return RefuseField(v1::FIELD_NOT_PERMITTED, kField, "must be left out or equal the value that the policy sets");
   }
-  if (!asked) return absl::OkStatus();
+  if (!asked) return ValueSource::kNone;
   if (rule.mode != FieldMode::kAllow) {
-    if (AsksForNothing(sent)) return absl::OkStatus();
+    if (AsksForNothing(sent)) return ValueSource::kNone;
     return RefuseField(v1::FIELD_NOT_PERMITTED, kField, kNotForClients);
   }
   LKT_RETURN_IF_ERROR(CheckChosen(rule, sent));
   *grants.mutable_room_config() = sent;
-  return absl::OkStatus();
+  return ValueSource::kClient;
 }
 
 }  // namespace livekit::token

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "livekit/token/v1/grants.pb.h"
 #include "livekit_room.pb.h"
 #include "server/field_rule.h"
@@ -39,12 +39,13 @@ struct RoomConfigRule {
   std::shared_ptr<const ForcedRoomConfig> value;  // null: none
 };
 
-// Makes `grants.room_config` out of what the client sent. What asks for nothing, an empty message or one with nothing
-// but empty agents, as mobile SDKs send it, needs no permission; it is signed as sent where the client may choose.
+// Makes `grants.room_config` out of what the client sent, and returns where it comes from. What asks for nothing, an
+// empty message or one with nothing but empty agents, as mobile SDKs send it, needs no permission; it is signed as sent
+// where the client may choose.
 //
 // Errors: FIELD_NOT_PERMITTED, AGENT_NOT_PERMITTED, FIELD_INVALID, FIELD_TOO_LONG with paths such as
 // `room_config.agents[0].agent_name`; CLAIM_MISSING, CLAIM_AMBIGUOUS. Credentials are refused by whoever signs.
-absl::Status ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& sent,
-                               const Principal& principal, v1::Grants& grants);
+absl::StatusOr<ValueSource> ResolveRoomConfig(const RoomConfigRule& rule, const livekit::RoomConfiguration& sent,
+                                              const Principal& principal, v1::Grants& grants);
 
 }  // namespace livekit::token

@@ -15,6 +15,12 @@ ServiceSet::ServiceSet(std::vector<ServiceRules> services) : services_(std::move
     index_[services_[i].authenticator].emplace(services_[i].subject, i);
 }
 
+const ServiceRules* ServiceSet::FindByName(std::string_view name) const {
+  const auto found =
+      std::find_if(services_.begin(), services_.end(), [&](const ServiceRules& rules) { return rules.name == name; });
+  return found == services_.end() ? nullptr : &*found;
+}
+
 const ServiceRules* ServiceSet::Find(const Principal& caller) const {
   // Whom a service vouches for is an end user and no program.
   if (!caller.service.empty()) return nullptr;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -36,6 +37,9 @@ class ServiceSet {
 
   // The service that `caller` is; null if it is none. Takes the same time for any number of services.
   const ServiceRules* Find(const Principal& caller) const;
+
+  // The service of that name; null if there is none.
+  const ServiceRules* FindByName(std::string_view name) const;
 
   std::size_t size() const { return services_.size(); }
   const ServiceRules& operator[](std::size_t index) const { return services_[index]; }

@@ -29,8 +29,8 @@ struct ServerStartup {
 };
 
 // Completes the configuration and builds the state. `file_config` is what the file said, null without a file; without
-// it development mode and `overrides.jwt` can start. With `check_only` nothing is asked over the network, and the state
-// is only good for its problems.
+// it development mode and `overrides.jwt` can start. With `check_only` nothing is asked over the network: the state is
+// good for decisions about principals, and not for authenticating them.
 ServerStartup PrepareServer(const config::v1::ServerConfig* file_config, const ServerOverrides& overrides,
                             const ServerOptions& options, const Environment& environment, bool check_only = false);
 

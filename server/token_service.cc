@@ -114,4 +114,10 @@ grpc::ServerUnaryReactor* TokenService::VerifyAccessToken(grpc::CallbackServerCo
   return Run("VerifyAccessToken", &TokenAuthority::VerifyAccessToken, context, request, response);
 }
 
+grpc::ServerUnaryReactor* TokenService::ExplainParticipantToken(grpc::CallbackServerContext* context,
+                                                                const v1::ExplainParticipantTokenRequest* request,
+                                                                v1::ExplainParticipantTokenResponse* response) {
+  return Run("ExplainParticipantToken", &TokenAuthority::ExplainParticipantToken, context, request, response);
+}
+
 }  // namespace livekit::token

@@ -37,6 +37,9 @@ class TokenService final : public v1::TokenService::CallbackService {
   grpc::ServerUnaryReactor* VerifyAccessToken(grpc::CallbackServerContext* context,
                                               const v1::VerifyAccessTokenRequest* request,
                                               v1::VerifyAccessTokenResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainParticipantToken(grpc::CallbackServerContext* context,
+                                                    const v1::ExplainParticipantTokenRequest* request,
+                                                    v1::ExplainParticipantTokenResponse* response) override;
 
  private:
   template <typename Request, typename Response>

@@ -30,10 +30,25 @@ absl::Status CheckTtl(std::chrono::seconds ttl) {
   return absl::OkStatus();
 }
 
-}  // namespace
+// What a token is signed from, apart from the start that depends on the key alone.
+struct ClaimsText {
+  Buffer& json;
+  ~ClaimsText() {
+    constexpr std::size_t kKeptBytes = 64 * 1024;  // a few huge claims must not stay in memory for ever
+    json.ShrinkTo(kKeptBytes);
+  }
+};
 
-absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
-                                 std::chrono::system_clock::time_point now) {
+// Memory kept by the thread, so that in the long run a signature allocates nothing but the token itself.
+ClaimsText EmptyClaims() {
+  thread_local Buffer json;
+  json.Clear();
+  return {json};
+}
+
+// Makes all checks and writes the claims behind the start that the key has.
+absl::Status WriteClaims(const ApiKey& key, const v1::Grants& grants, const SignOptions& options, std::string_view jti,
+                         std::int64_t issued_at, Buffer& json) {
   LKT_RETURN_IF_ERROR(CheckTtl(options.ttl));
   LKT_RETURN_IF_ERROR(CheckGrants(grants));
   const livekit::RoomConfiguration* room_config = grants.has_room_config() ? &grants.room_config() : nullptr;
@@ -46,35 +61,50 @@ absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, co
       room_config = &*pruned;
     }
   }
+  json.Append(KeyAccess::Signer(key).tail);
+  return AppendClaims({jti, issued_at, issued_at + options.ttl.count()}, grants, room_config, json);
+}
 
+constexpr std::size_t kCodeBytes = jose::HmacSha256::kSize;
+
+std::size_t TokenBytes(const ApiKey& key, std::size_t claims_bytes) {
+  return KeyAccess::Signer(key).prefix.size() + Base64UrlLength(claims_bytes) + 1 + Base64UrlLength(kCodeBytes);
+}
+
+}  // namespace
+
+absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
+                                 std::chrono::system_clock::time_point now) {
   SignedToken result;
   const std::int64_t issued_at = UnixSeconds(now);
-  result.issue_time = std::chrono::system_clock::time_point(std::chrono::seconds(issued_at));
-  result.expire_time = result.issue_time + options.ttl;
   if (!grants.identity().empty()) result.jti = NewJti();
 
-  // Kept by the thread, so that in the long run a signature allocates nothing but the token itself.
-  thread_local Buffer claims;
   const auto& signer = KeyAccess::Signer(key);
-  claims.Clear();
-  claims.Append(signer.tail);
-  LKT_RETURN_IF_ERROR(
-      AppendClaims({result.jti, issued_at, issued_at + options.ttl.count()}, grants, room_config, claims));
+  const ClaimsText claims = EmptyClaims();
+  LKT_RETURN_IF_ERROR(WriteClaims(key, grants, options, result.jti, issued_at, claims.json));
 
-  constexpr std::size_t kCodeBytes = jose::HmacSha256::kSize;
-  const std::size_t rest_size = Base64UrlLength(claims.view().size());
-  result.token.reserve(signer.prefix.size() + rest_size + 1 + Base64UrlLength(kCodeBytes));
+  result.issue_time = std::chrono::system_clock::time_point(std::chrono::seconds(issued_at));
+  result.expire_time = result.issue_time + options.ttl;
+  result.token.reserve(TokenBytes(key, claims.json.view().size()));
   result.token.append(signer.prefix);
-  AppendBase64Url(claims.view(), result.token);
+  AppendBase64Url(claims.json.view(), result.token);
   std::array<char, kCodeBytes> code;
-  signer.signer.Sign({result.token.data() + signer.prefix.size(), rest_size},
+  signer.signer.Sign({result.token.data() + signer.prefix.size(), result.token.size() - signer.prefix.size()},
                      reinterpret_cast<unsigned char*>(code.data()));
   result.token.push_back('.');
   AppendBase64Url({code.data(), code.size()}, result.token);
-
-  constexpr std::size_t kKeptBytes = 64 * 1024;  // a few huge claims must not stay in memory for ever
-  claims.ShrinkTo(kKeptBytes);
   return result;
+}
+
+absl::StatusOr<std::size_t> MeasureToken(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
+                                         std::chrono::system_clock::time_point now) {
+  // Of the same length as every other.
+  constexpr std::string_view kJti = "AAAAAAAAAAAAAAAAAAAAAA";
+  static_assert(kJti.size() == Base64UrlLength(kJtiBytes));
+  const ClaimsText claims = EmptyClaims();
+  LKT_RETURN_IF_ERROR(WriteClaims(key, grants, options, grants.identity().empty() ? std::string_view() : kJti,
+                                  UnixSeconds(now), claims.json));
+  return TokenBytes(key, claims.json.view().size());
 }
 
 AccessToken& AccessToken::SetIdentity(std::string_view identity) {

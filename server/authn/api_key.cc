@@ -56,14 +56,17 @@ void ApiKeyAuthenticator::Authenticate(const Credentials& credentials, Time now,
   const auto [id, secret] = Split(KeyIn(credentials).value_or(""));
   const std::string hash = jose::Sha256(secret);
   const ApiKeyRecord* match = nullptr;
+  bool expired = false;
   const auto [first, last] = records_.equal_range(id);
   for (auto it = first; it != last; ++it) {
     const bool equal = ConstantTimeEquals(hash, it->second.sha256);
     const bool valid = !it->second.not_after || now < *it->second.not_after;
     if (equal && valid) match = &it->second;
+    expired = expired || (equal && !valid);
   }
   if (match == nullptr || secret.size() < kMinSecretLength) {
-    return done(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
+    return done(WithDetail(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)),
+                           expired ? "the key has expired" : "no key of this id has this secret"));
   }
   done(Principal{name_, match->id, match->claims});
 }

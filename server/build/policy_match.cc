@@ -88,10 +88,7 @@ PolicyMatch BuildMatch(const std::string& path, const cfg::PolicyMatch& match, c
   result.scopes.assign(match.scopes().begin(), match.scopes().end());
   context.CheckGlobs(ConfigPath(path, "room"), match.room());
   result.rooms.assign(match.room().begin(), match.room().end());
-  for (int i = 0; i < match.sandbox_id_size(); ++i) {
-    const bool plain = !match.sandbox_id(i).empty() && match.sandbox_id(i).find('*') == std::string::npos;
-    if (!plain) context.Problem(ConfigPath(ConfigPath(path, "sandbox_id"), i), "must be one id, as it is");
-  }
+  context.CheckGlobs(ConfigPath(path, "sandbox_id"), match.sandbox_id());
   result.sandbox_ids.assign(match.sandbox_id().begin(), match.sandbox_id().end());
   return result;
 }

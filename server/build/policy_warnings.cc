@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.h"
 #include "server/build/context.h"
 
 namespace livekit::token::build {
@@ -18,8 +19,10 @@ bool Covers(const PolicyMatch& first, const PolicyMatch& second) {
     return false;
   if (first.sandbox_ids.empty() || second.sandbox_ids.empty())
     return first.sandbox_ids.empty() == second.sandbox_ids.empty();
+  // A glob that matches the text of another matches all that the other does: only `*` takes the other's `*`.
   return std::all_of(second.sandbox_ids.begin(), second.sandbox_ids.end(), [&](const std::string& id) {
-    return std::find(first.sandbox_ids.begin(), first.sandbox_ids.end(), id) != first.sandbox_ids.end();
+    return std::any_of(first.sandbox_ids.begin(), first.sandbox_ids.end(),
+                       [&](const std::string& glob) { return GlobMatches(glob, id); });
   });
 }
 

@@ -36,14 +36,14 @@ TEST(FieldRule, IgnoresValues) {
       if (place.required) {
         EXPECT_THAT(ResolveField(rule, place, value, kAlice), IsFieldRefusal(v1::FIELD_REQUIRED, NameOf(place)));
       } else {
-        EXPECT_EQ(*ResolveField(rule, place, value, kAlice), "");
+        EXPECT_EQ(ResolveField(rule, place, value, kAlice)->text, "");
       }
     }
     rule.default_value = ParseTemplate("given");
-    for (const std::string& value : sent) EXPECT_EQ(*ResolveField(rule, place, value, kAlice), "given");
+    for (const std::string& value : sent) EXPECT_EQ(ResolveField(rule, place, value, kAlice)->text, "given");
     rule.default_value.reset();
     rule.value = ParseTemplate("{subject}");
-    for (const std::string& value : sent) EXPECT_EQ(*ResolveField(rule, place, value, kAlice), "alice");
+    for (const std::string& value : sent) EXPECT_EQ(ResolveField(rule, place, value, kAlice)->text, "alice");
   }
 }
 
@@ -52,7 +52,7 @@ TEST(FieldRule, TakesAForbiddenValueThatIsTheOneGivenAnyway) {
   for (const FieldPlace& place : kPlaces) {
     FieldRule rule;
     rule.default_value = ParseTemplate("u-{subject}");
-    EXPECT_EQ(*ResolveField(rule, place, "u-alice", kAlice), "u-alice");
+    EXPECT_EQ(ResolveField(rule, place, "u-alice", kAlice)->text, "u-alice");
     EXPECT_THAT(ResolveField(rule, place, "u-bob", kAlice), IsFieldRefusal(v1::FIELD_NOT_PERMITTED, NameOf(place)));
   }
 }
@@ -61,13 +61,13 @@ TEST(FieldRule, LeavesOutAFieldWhoseClaimIsAbsent) {
   for (const FieldPlace& place : {kDisplayNameField, kMetadataField}) {
     FieldRule rule = Allowed();
     rule.default_value = ParseTemplate("{claims.t?}");
-    EXPECT_EQ(*ResolveField(rule, place, "", kAlice), "");
-    EXPECT_EQ(*ResolveField(rule, place, "", WithClaim("Al")), "Al");
-    EXPECT_EQ(*ResolveField(rule, place, "mine", WithClaim("Al")), "mine");
+    EXPECT_EQ(ResolveField(rule, place, "", kAlice)->text, "");
+    EXPECT_EQ(ResolveField(rule, place, "", WithClaim("Al"))->text, "Al");
+    EXPECT_EQ(ResolveField(rule, place, "mine", WithClaim("Al"))->text, "mine");
     FieldRule forced;
     forced.mode = FieldMode::kIfEqual;
     forced.value = ParseTemplate("{claims.t?}");
-    EXPECT_EQ(*ResolveField(forced, place, "", kAlice), "");
+    EXPECT_EQ(ResolveField(forced, place, "", kAlice)->text, "");
     // Nothing is what is forced, so that a value is another one.
     EXPECT_THAT(ResolveField(forced, place, "mine", kAlice), IsFieldRefusal(place.refusal, NameOf(place)));
   }
@@ -194,7 +194,7 @@ absl::StatusOr<std::map<std::string, std::string>> Resolve(const AttributesRule&
                                                            const std::map<std::string, std::string>& sent,
                                                            const Principal& principal = kAlice) {
   Attributes out;
-  const absl::Status resolved = ResolveAttributes(rule, Attributes(sent.begin(), sent.end()), principal, out);
+  const absl::Status resolved = ResolveAttributes(rule, Attributes(sent.begin(), sent.end()), principal, out).status();
   if (!resolved.ok()) return resolved;
   return std::map<std::string, std::string>(out.begin(), out.end());
 }

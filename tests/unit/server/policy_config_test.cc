@@ -150,8 +150,8 @@ TEST_F(PolicyConfig, ChecksMatches) {
       {"{ authenticator: app, scopes: [a, \"\"] }", {"scopes[1]", "must be one scope"}},
       {"{ authenticator: app, room: [\"a.*b$\"] }", {"room[0]", "regular expressions"}},
       {"{ authenticator: app, room: [\"\"] }", {"room[0]", "is empty"}},
-      {"{ authenticator: app, sandbox_id: [\"\"] }", {"sandbox_id[0]", "must be one id"}},
-      {"{ authenticator: app, sandbox_id: [a, \"b*\"] }", {"sandbox_id[1]", "must be one id"}},
+      {"{ authenticator: app, sandbox_id: [\"\"] }", {"sandbox_id[0]", "is empty"}},
+      {"{ authenticator: app, sandbox_id: [a, \"b.*\", \"c+\"] }", {"sandbox_id[2]", "regular expressions"}},
       {"{ authenticator: guests, claims: { a: [x] } }", {"claims", "anonymous callers cannot meet"}},
       {"{ authenticator: guests, scopes: [x] }", {"scopes", "anonymous callers cannot meet"}},
   };
@@ -196,6 +196,12 @@ TEST_F(PolicyConfig, AppliesConditions) {
   for (const char* sandbox : {"", "three", "tw", "*"}) {
     EXPECT_FALSE(decided("{ authenticator: app, sandbox_id: [one, two] }", App(), "r", sandbox)) << sandbox;
   }
+  // Globs, as the room is; what the client sends is none.
+  EXPECT_TRUE(decided("{ authenticator: app, sandbox_id: [one-*] }", App(), "r", "one-1"));
+  for (const char* sandbox : {"", "one", "on*", "*", "two-1"}) {
+    EXPECT_FALSE(decided("{ authenticator: app, sandbox_id: [one-*] }", App(), "r", sandbox)) << sandbox;
+  }
+  EXPECT_FALSE(decided("{ authenticator: app, sandbox_id: \"*\" }", App(), "r", ""));
   EXPECT_FALSE(decided("{ authenticator: app }", App(), "r", "one"));
   EXPECT_FALSE(decided("{ authenticator: guests, sandbox_id: [one] }", App(), "r", "one"));
 }
@@ -336,6 +342,9 @@ TEST_F(PolicyConfig, WarnsOfPoliciesThatAreNeverReached) {
   }
   EXPECT_THAT(warnings(sandbox, "{ authenticator: app, sandbox_id: [b] }"), HasSubstr("is never reached"));
   EXPECT_EQ(warnings(sandbox, "{ authenticator: app, sandbox_id: [b, c] }"), "");
+  const std::string globs = "{ authenticator: app, sandbox_id: [\"a*\", b] }";
+  EXPECT_THAT(warnings(globs, "{ authenticator: app, sandbox_id: [\"ab*\", ac] }"), HasSubstr("is never reached"));
+  EXPECT_EQ(warnings(globs, "{ authenticator: app, sandbox_id: [\"*a\"] }"), "");
   EXPECT_EQ(warnings(app, sandbox), "");
   EXPECT_EQ(warnings(sandbox, app), "");
   EXPECT_EQ(warnings(app, "{ authenticator: guests }"), "");

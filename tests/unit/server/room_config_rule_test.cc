@@ -25,7 +25,7 @@ RoomConfiguration ConfigOf(const std::string& json) {
 
 absl::StatusOr<v1::Grants> Resolve(const RoomConfigRule& rule, const RoomConfiguration& sent) {
   v1::Grants grants;
-  const absl::Status resolved = ResolveRoomConfig(rule, sent, Someone("alice"), grants);
+  const absl::Status resolved = ResolveRoomConfig(rule, sent, Someone("alice"), grants).status();
   if (!resolved.ok()) return resolved;
   return grants;
 }

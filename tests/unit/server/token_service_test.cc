@@ -193,6 +193,28 @@ TEST_P(TokenServerTest, MintsAndVerifies) {
   EXPECT_EQ(verdict.rejection().reason(), v1::ISSUER_UNKNOWN);
 }
 
+TEST_P(TokenServerTest, ExplainsToThoseWhoMay) {
+  v1::ExplainParticipantTokenRequest request;
+  *request.mutable_request() = InRoom("lobby");
+  v1::ExplainParticipantTokenResponse response;
+  constexpr auto kExplain = &v1::TokenService::Stub::ExplainParticipantToken;
+  ExpectRefusal(Rpc(kExplain, Program("gateway"), request, &response), grpc::PERMISSION_DENIED, "METHOD_NOT_PERMITTED");
+  ExpectRefusal(Rpc(kExplain, {}, request, &response), grpc::PERMISSION_DENIED, "METHOD_NOT_PERMITTED");
+  Serve(Build(std::string(testing::kServerYaml) +
+              "  - { name: nothing, match: { authenticator: programs, subject: nothing }, projects: [other], "
+              "explain: true }\n"),
+        {});
+  ASSERT_TRUE(Rpc(kExplain, Program("nothing"), request, &response).ok());
+  EXPECT_EQ(response.grants().video().room(), "lobby");
+  EXPECT_EQ(response.project(), "other");
+  // A refusal is an answer; what cannot be explained is an error with its field.
+  request.mutable_request()->set_participant_metadata("x");
+  ASSERT_TRUE(Rpc(kExplain, Program("nothing"), request, &response).ok());
+  EXPECT_EQ(response.refusal().reason(), v1::FIELD_NOT_PERMITTED);
+  request.set_via("nobody");
+  ExpectRefusal(Rpc(kExplain, Program("nothing"), request, &response), grpc::INVALID_ARGUMENT, "FIELD_INVALID", "via");
+}
+
 TEST_P(TokenServerTest, RelaysWithAVerdictForEachItem) {
   v1::BatchIssueParticipantTokensRequest request;
   auto& credential = *request.add_items()->add_credentials();

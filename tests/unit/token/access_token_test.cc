@@ -200,5 +200,50 @@ TEST(AccessToken, SurvivesHugeClaimsBetweenSmallOnes) {
   EXPECT_EQ(Claims(Alice().Sign(*Key(), kNow))["sub"], "alice");
 }
 
+// Measuring is signing without a signature: the same checks, and as many bytes.
+TEST(MeasureToken, KnowsTheSizeOfWhatSignMakes) {
+  v1::Grants grants;
+  for (int i = 0; i < 40; ++i) {
+    for (const bool with_identity : {true, false}) {
+      grants.set_identity(with_identity ? "alice" : "");
+      grants.set_metadata(std::string(static_cast<std::size_t>(i * i), 'x'));
+      grants.mutable_video()->set_room_create(true);
+      if (i % 2 == 1) grants.mutable_room_config()->add_agents()->set_agent_name("bot");
+      SignOptions options;
+      options.ttl = std::chrono::seconds(1 + i * i * i);
+      if (i % 3 == 0) options.sfu_version = SfuVersion(1, 1, 0);
+      const auto signed_token = Sign(*Key(), grants, options, kNow);
+      const auto size = MeasureToken(*Key(), grants, options, kNow);
+      ASSERT_OK(signed_token);
+      ASSERT_OK(size);
+      EXPECT_EQ(*size, signed_token->token.size());
+    }
+  }
+}
+
+TEST(MeasureToken, RefusesWhatSignRefuses) {
+  v1::Grants join;
+  join.mutable_video()->set_room_join(true);
+  v1::Grants secret;
+  secret.mutable_room_config()->mutable_egress()->mutable_room()->add_file_outputs()->mutable_s3()->set_secret("s");
+  v1::Grants bad_text;
+  bad_text.set_name("\xff");
+  for (const auto& grants : {join, secret, bad_text}) {
+    const auto measured = MeasureToken(*Key(), grants, {}, kNow);
+    EXPECT_FALSE(measured.ok());
+    EXPECT_EQ(measured.status(), Sign(*Key(), grants, {}, kNow).status());
+  }
+  SignOptions options;
+  for (const std::chrono::seconds ttl : {std::chrono::seconds(0), kMaxTtl + std::chrono::seconds(1),
+                                         std::chrono::seconds::min(), std::chrono::seconds::max()}) {
+    options.ttl = ttl;
+    EXPECT_THAT(MeasureToken(*Key(), {}, options, kNow), IsFieldRefusal(v1::FIELD_INVALID, "ttl"));
+    EXPECT_THAT(Sign(*Key(), {}, options, kNow), IsFieldRefusal(v1::FIELD_INVALID, "ttl"));
+  }
+  options = {};
+  options.allow_sensitive_credentials = true;
+  EXPECT_OK(MeasureToken(*Key(), secret, options, kNow));
+}
+
 }  // namespace
 }  // namespace livekit::token

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,11 @@ struct SignedToken {
 // Thread safety: may be called concurrently.
 absl::StatusOr<SignedToken> Sign(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
                                  std::chrono::system_clock::time_point now);
+
+// How many bytes the token would have that Sign makes of the same arguments. Errors: those of Sign. Nothing is signed.
+// Thread safety: may be called concurrently.
+absl::StatusOr<std::size_t> MeasureToken(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
+                                         std::chrono::system_clock::time_point now);
 
 // Builds a token step by step.
 //
