@@ -37,33 +37,26 @@ ApiKeyAuthenticator::ApiKeyAuthenticator(std::string name, std::string header, s
   }
 }
 
-std::optional<std::string_view> ApiKeyAuthenticator::KeyIn(const Credentials& credentials) const {
-  for (const auto& header : credentials.headers) {
-    if (header.name == kCallerHeader || (header.name == header_ && header_ == "authorization")) {
-      return BearerToken(header.value);
-    }
-    if (header.name == header_) return header.value;
-  }
-  return std::nullopt;
-}
-
 bool ApiKeyAuthenticator::Recognizes(const Credentials& credentials) const {
-  const auto key = KeyIn(credentials);
-  return key.has_value() && records_.find(Split(*key).first) != records_.end();
+  return records_.find(Split(TokenIn(credentials, header_)).first) != records_.end();
 }
 
 void ApiKeyAuthenticator::Authenticate(const Credentials& credentials, Time now, Done done) const {
-  const auto [id, secret] = Split(KeyIn(credentials).value_or(""));
+  const auto [id, secret] = Split(TokenIn(credentials, header_));
   const std::string hash = jose::Sha256(secret);
   const ApiKeyRecord* match = nullptr;
+  bool expired = false;
   const auto [first, last] = records_.equal_range(id);
   for (auto it = first; it != last; ++it) {
     const bool equal = ConstantTimeEquals(hash, it->second.sha256);
     const bool valid = !it->second.not_after || now < *it->second.not_after;
     if (equal && valid) match = &it->second;
+    if (equal && !valid) expired = true;
   }
   if (match == nullptr || secret.size() < kMinSecretLength) {
-    return done(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
+    // One sentence for an unknown id and a wrong secret, so that nobody learns ids by it.
+    return done(WithDetail(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)),
+                           expired ? "the API key has expired" : "no API key has this id and secret"));
   }
   done(Principal{name_, match->id, match->claims});
 }
