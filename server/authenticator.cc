@@ -200,4 +200,22 @@ std::string_view BearerToken(std::string_view value) {
   return value;
 }
 
+bool IsBearerToken(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~+/").find(c) != std::string_view::npos;
+  });
+}
+
+std::string_view TokenIn(const Credentials& credentials, std::string_view header) {
+  for (const auto& presented : credentials.headers) {
+    if (presented.name == kCallerHeader || (presented.name == header && header == "authorization")) {
+      return BearerToken(presented.value);
+    }
+    if (presented.name == header) return presented.value;
+  }
+  return {};
+}
+
 }  // namespace livekit::token

@@ -93,4 +93,11 @@ class AuthenticatorSet {
 // The token of a `Bearer` credential (RFC 6750 section 2.1; the scheme's case does not matter), or empty.
 std::string_view BearerToken(std::string_view value);
 
+// Whether `text` has the characters of a bearer token: a b64token (RFC 6750 section 2.1).
+bool IsBearerToken(std::string_view text);
+
+// The token in `header`, which is in lower case, or in kCallerHeader; empty without one. In kCallerHeader and
+// `authorization` it stands behind `Bearer`, in other headers alone.
+std::string_view TokenIn(const Credentials& credentials, std::string_view header);
+
 }  // namespace livekit::token

@@ -1,6 +1,7 @@
 #include "jose/jwk.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -30,9 +31,14 @@ absl::StatusOr<std::string> Parameter(const json& key, const char* name) {
   return *std::move(bytes);
 }
 
+// Whether the key states that it verifies JWT-SVIDs (The SPIFFE Trust Domain and Bundle, section 4.2.2).
+bool IsForJwtSvids(const json& key) { return key.is_object() && Text(key, "use") == "jwt-svid"; }
+
 // Checks what the key is for (RFC 7517 sections 4.2 and 4.3).
-absl::Status CheckPurpose(const json& key) {
-  if (key.contains("use") && Text(key, "use") != "sig") return Invalid("the key is not for signatures");
+absl::Status CheckPurpose(const json& key, JwksUse use) {
+  if (use == JwksUse::kSignatures && key.contains("use") && Text(key, "use") != "sig") {
+    return Invalid("the key is not for signatures");
+  }
   const auto operations = key.find("key_ops");
   if (operations == key.end()) return absl::OkStatus();
   if (!operations->is_array() || !std::all_of(operations->begin(), operations->end(),
@@ -56,7 +62,7 @@ std::optional<KeyType> CurveOf(const json& key) {
   return std::nullopt;
 }
 
-absl::StatusOr<std::shared_ptr<const VerificationKey>> ReadKey(const json& key) {
+absl::StatusOr<std::shared_ptr<const VerificationKey>> ReadKey(const json& key, JwksUse use) {
   if (!key.is_object()) return Invalid("is not an object");
   const auto type = Text(key, "kty");
   if (!type) return Invalid("`kty` is missing");
@@ -64,13 +70,14 @@ absl::StatusOr<std::shared_ptr<const VerificationKey>> ReadKey(const json& key) 
   for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}) {
     if (key.contains(name)) return Invalid("contains a private key, which is public now and must be replaced");
   }
-  LKT_RETURN_IF_ERROR(CheckPurpose(key));
+  LKT_RETURN_IF_ERROR(CheckPurpose(key, use));
   std::string key_id;
   if (key.contains("kid")) {
     const auto text = Text(key, "kid");
     if (!text || text->size() > kMaxKeyIdBytes) return Invalid("`kid` is not a text of at most 256 bytes");
     key_id = *text;
   }
+  if (use == JwksUse::kJwtSvid && key_id.empty()) return Invalid("`kid` is missing");
   std::optional<Algorithm> algorithm;
   if (key.contains("alg")) {
     const auto text = Text(key, "alg");
@@ -98,9 +105,19 @@ absl::StatusOr<std::shared_ptr<const VerificationKey>> ReadKey(const json& key) 
   return Invalid("`kty` is unknown");
 }
 
+// A hint that is no integer from 1 is none: it is only a hint.
+std::optional<std::chrono::seconds> RefreshHint(const json& document) {
+  constexpr std::uint64_t kMost = 3'000'000'000;  // about a century
+  const auto hint = document.find("spiffe_refresh_hint");
+  if (hint == document.end() || !hint->is_number_unsigned()) return std::nullopt;
+  const auto seconds = hint->get<std::uint64_t>();
+  if (seconds == 0) return std::nullopt;
+  return std::chrono::seconds(std::min(seconds, kMost));
+}
+
 }  // namespace
 
-absl::StatusOr<Jwks> ReadJwks(std::string_view text) {
+absl::StatusOr<Jwks> ReadJwks(std::string_view text, JwksUse use) {
   if (text.size() > kMaxJwksBytes) return Invalid("the key set is longer than 256 KiB");
   const auto document = ParseJsonObject(text);
   if (!document) return Invalid("the key set is not strict JSON");
@@ -108,8 +125,10 @@ absl::StatusOr<Jwks> ReadJwks(std::string_view text) {
   if (keys == document->end() || !keys->is_array()) return Invalid("the key set has no list `keys`");
   if (keys->size() > kMaxJwksKeys) return Invalid("the key set has more than 100 keys");
   Jwks result;
+  if (use == JwksUse::kJwtSvid) result.refresh_hint = RefreshHint(*document);
   for (std::size_t i = 0; i < keys->size(); ++i) {
-    auto key = ReadKey((*keys)[i]);
+    if (use == JwksUse::kJwtSvid && !IsForJwtSvids((*keys)[i])) continue;
+    auto key = ReadKey((*keys)[i], use);
     if (key.ok()) {
       result.keys.push_back(*std::move(key));
     } else {
@@ -117,7 +136,8 @@ absl::StatusOr<Jwks> ReadJwks(std::string_view text) {
     }
   }
   if (result.keys.empty()) {
-    std::string message = "the key set has no key that can be used";
+    std::string message = use == JwksUse::kJwtSvid ? "the bundle has no key for JWT-SVIDs that can be used"
+                                                   : "the key set has no key that can be used";
     for (std::size_t i = 0; i < std::min<std::size_t>(result.skipped.size(), 5); ++i)
       message += "; " + result.skipped[i];
     return Invalid(message);

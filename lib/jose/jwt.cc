@@ -12,8 +12,8 @@ namespace livekit::token::jose {
 namespace {
 
 constexpr std::size_t kMaxTypeBytes = 128;
-// Longer issuers are refused where they are configured.
-constexpr std::size_t kMaxIssuerBytes = 2048;
+// Longer issuers are refused where they are configured, and longer subjects everywhere.
+constexpr std::size_t kMaxPeekedBytes = 2048;
 
 // Reads the text member `name` of a header to `out`. False if it is there and not a text of at most `max_bytes`.
 bool ReadText(const nlohmann::json& header, const char* name, std::size_t max_bytes, std::string& out) {
@@ -105,6 +105,30 @@ std::optional<std::string> Unquote(std::string_view raw) {
   return value.get<std::string>();
 }
 
+// The text of the first member `quoted_name`, a short name in quotes, of a token's payload.
+std::optional<std::string> Peek(std::string_view token, std::string_view quoted_name) {
+  if (token.size() > kMaxJwtBytes) return std::nullopt;
+  const std::size_t first = token.find('.');
+  if (first == std::string_view::npos) return std::nullopt;
+  const std::size_t second = token.find('.', first + 1);
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
+
+  DecodedText text(token.substr(first + 1, second - first - 1));
+  if (text.NextToken() != '{') return std::nullopt;
+  std::string name;
+  char c;
+  do {
+    if (text.NextToken() != '"' || !ReadString(text, 8, name) || text.NextToken() != ':') return std::nullopt;
+    c = text.NextToken();
+    if (name == quoted_name) {
+      if (c != '"' || !ReadString(text, kMaxPeekedBytes, name) || name.size() > kMaxPeekedBytes) return std::nullopt;
+      return Unquote(name);
+    }
+    c = SkipValue(text, c);
+  } while (c == ',');
+  return std::nullopt;
+}
+
 }  // namespace
 
 JwtVerdict ParseJwt(std::string_view token, Jwt& jwt) {
@@ -132,27 +156,14 @@ JwtVerdict ParseJwt(std::string_view token, Jwt& jwt) {
   return JwtVerdict::kOk;
 }
 
-std::optional<std::string> PeekIssuer(std::string_view token) {
-  if (token.size() > kMaxJwtBytes) return std::nullopt;
-  const std::size_t first = token.find('.');
-  if (first == std::string_view::npos) return std::nullopt;
-  const std::size_t second = token.find('.', first + 1);
-  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
+std::optional<std::string> PeekIssuer(std::string_view token) { return Peek(token, "\"iss\""); }
 
-  DecodedText text(token.substr(first + 1, second - first - 1));
-  if (text.NextToken() != '{') return std::nullopt;
-  std::string name;
-  char c;
-  do {
-    if (text.NextToken() != '"' || !ReadString(text, 8, name) || text.NextToken() != ':') return std::nullopt;
-    c = text.NextToken();
-    if (name == "\"iss\"") {
-      if (c != '"' || !ReadString(text, kMaxIssuerBytes, name) || name.size() > kMaxIssuerBytes) return std::nullopt;
-      return Unquote(name);
-    }
-    c = SkipValue(text, c);
-  } while (c == ',');
-  return std::nullopt;
+std::optional<std::string> PeekSubject(std::string_view token) { return Peek(token, "\"sub\""); }
+
+bool LooksLikeJwt(std::string_view text) {
+  if (PeekIssuer(text)) return true;
+  const auto jws = ParseCompactJws(text, kMaxJwtBytes);
+  return jws && ParseJsonObject(jws->header).has_value();
 }
 
 }  // namespace livekit::token::jose

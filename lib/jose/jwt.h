@@ -39,5 +39,11 @@ JwtVerdict ParseJwt(std::string_view token, Jwt& jwt);
 // `token` is not three parts, or its payload has no text `iss` where one is looked for. Reads no further than the
 // first `iss`, so what it takes for an issuer may yet turn out to be malformed. Time is linear and memory constant.
 std::optional<std::string> PeekIssuer(std::string_view token);
+// The same for the claim `sub`.
+std::optional<std::string> PeekSubject(std::string_view token);
+
+// Whether `text` has the form of a token: PeekIssuer finds an issuer in it, or it has three parts of base64url of which
+// the first is a strict JSON object.
+bool LooksLikeJwt(std::string_view text);
 
 }  // namespace livekit::token::jose

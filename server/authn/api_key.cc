@@ -37,23 +37,12 @@ ApiKeyAuthenticator::ApiKeyAuthenticator(std::string name, std::string header, s
   }
 }
 
-std::optional<std::string_view> ApiKeyAuthenticator::KeyIn(const Credentials& credentials) const {
-  for (const auto& header : credentials.headers) {
-    if (header.name == kCallerHeader || (header.name == header_ && header_ == "authorization")) {
-      return BearerToken(header.value);
-    }
-    if (header.name == header_) return header.value;
-  }
-  return std::nullopt;
-}
-
 bool ApiKeyAuthenticator::Recognizes(const Credentials& credentials) const {
-  const auto key = KeyIn(credentials);
-  return key.has_value() && records_.find(Split(*key).first) != records_.end();
+  return records_.find(Split(TokenIn(credentials, header_)).first) != records_.end();
 }
 
 void ApiKeyAuthenticator::Authenticate(const Credentials& credentials, Time now, Done done) const {
-  const auto [id, secret] = Split(KeyIn(credentials).value_or(""));
+  const auto [id, secret] = Split(TokenIn(credentials, header_));
   const std::string hash = jose::Sha256(secret);
   const ApiKeyRecord* match = nullptr;
   bool expired = false;
@@ -62,11 +51,12 @@ void ApiKeyAuthenticator::Authenticate(const Credentials& credentials, Time now,
     const bool equal = ConstantTimeEquals(hash, it->second.sha256);
     const bool valid = !it->second.not_after || now < *it->second.not_after;
     if (equal && valid) match = &it->second;
-    expired = expired || (equal && !valid);
+    if (equal && !valid) expired = true;
   }
   if (match == nullptr || secret.size() < kMinSecretLength) {
+    // One sentence for an unknown id and a wrong secret, so that nobody learns ids by it.
     return done(WithDetail(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)),
-                           expired ? "the key has expired" : "no key of this id has this secret"));
+                           expired ? "the API key has expired" : "no API key has this id and secret"));
   }
   done(Principal{name_, match->id, match->claims});
 }

@@ -35,8 +35,6 @@ class ApiKeyAuthenticator final : public Authenticator {
   void Authenticate(const Credentials& credentials, Time now, Done done) const override;
 
  private:
-  std::optional<std::string_view> KeyIn(const Credentials& credentials) const;
-
   std::string name_;
   std::string header_;
   std::multimap<std::string, ApiKeyRecord, std::less<>> records_;

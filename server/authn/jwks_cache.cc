@@ -113,30 +113,31 @@ void JwksCache::Fetch(Cause cause) {
   });
 }
 
-absl::StatusOr<JwksCache::Keys> JwksCache::Read(const absl::StatusOr<JwksDocument>& document) const {
+absl::StatusOr<JwksCache::Contents> JwksCache::Read(const absl::StatusOr<JwksDocument>& document) const {
   if (!document.ok()) return document.status();
   {
     const std::lock_guard lock(mutex_);
-    if (keys_ != nullptr && document->text == text_) return Keys();
+    if (keys_ != nullptr && document->text == text_) return Contents();
   }
-  LKT_ASSIGN_OR_RETURN(jose::Jwks read, jose::ReadJwks(document->text));
+  LKT_ASSIGN_OR_RETURN(jose::Jwks read, jose::ReadJwks(document->text, options_.use));
   for (const std::string& skipped : read.skipped) {
     Log(LogLevel::kWarn, "jwks_key_skipped", {{"issuer", options_.issuer}, {"reason", skipped}});
   }
   Log(LogLevel::kInfo, "jwks_changed",
       {{"issuer", options_.issuer}, {"keys", static_cast<std::int64_t>(read.keys.size())}});
-  return std::make_shared<const jose::KeySet>(std::move(read.keys));
+  return Contents{std::make_shared<const jose::KeySet>(std::move(read.keys)), read.refresh_hint};
 }
 
-SteadyTime JwksCache::NextRefresh(const absl::StatusOr<JwksDocument>& document, bool ok, SteadyTime now) {
+SteadyTime JwksCache::NextRefresh(std::optional<std::chrono::seconds> lifetime, bool ok, SteadyTime now) {
   milliseconds delay = options_.refresh_interval;
   if (!ok) {
     delay = std::min(kFirstRetry * (1 << std::min(failures_, 10)), kLongestRetry);
     ++failures_;
   } else {
     failures_ = 0;
-    if (document->lifetime) {
-      delay = std::clamp(milliseconds(*document->lifetime), std::min(kShortestLifetime, options_.refresh_interval),
+    if (refresh_hint_ && (!lifetime || *refresh_hint_ < *lifetime)) lifetime = refresh_hint_;
+    if (lifetime) {
+      delay = std::clamp(milliseconds(*lifetime), std::min(kShortestLifetime, options_.refresh_interval),
                          std::max(kLongestLifetime, options_.refresh_interval));
     }
     // One refresh must be able to fail before the keys are too old.
@@ -146,7 +147,7 @@ SteadyTime JwksCache::NextRefresh(const absl::StatusOr<JwksDocument>& document, 
 }
 
 void JwksCache::Finish(Cause cause, const absl::StatusOr<JwksDocument>& document, SteadyTime now) {
-  absl::StatusOr<Keys> read;
+  absl::StatusOr<Contents> read;
   try {
     read = Read(document);
   } catch (const std::exception&) {
@@ -160,8 +161,9 @@ void JwksCache::Finish(Cause cause, const absl::StatusOr<JwksDocument>& document
   {
     const std::lock_guard lock(mutex_);
     if (read.ok()) {
-      if (*read != nullptr) {
-        keys_ = *read;
+      if (read->keys != nullptr) {
+        keys_ = read->keys;
+        refresh_hint_ = read->refresh_hint;
         text_ = document->text;
       }
       last_success_ = now;
@@ -172,7 +174,9 @@ void JwksCache::Finish(Cause cause, const absl::StatusOr<JwksDocument>& document
     for (const Waiter& waiter : waiters) {
       if (read.ok() && !HasKey(*keys, waiter.kid)) RememberUnknown(waiter.kid, now);
     }
-    if (cause == Cause::kSchedule) next = NextRefresh(document, read.ok(), now);
+    if (cause == Cause::kSchedule) {
+      next = NextRefresh(read.ok() ? document->lifetime : std::nullopt, read.ok(), now);
+    }
     fetch = std::exchange(refresh_is_due_, false);
     fetching_ = fetch;
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "jose/jwk.h"
 #include "jose/verification_key.h"
 #include "server/authn/key_source.h"
 
@@ -25,6 +26,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct JwksCacheOptions {
   std::string issuer;  // for the log
+  jose::JwksUse use = jose::JwksUse::kSignatures;
   // From one scheduled refresh to the next, up to a tenth less so that replicas do not ask at once.
   std::chrono::milliseconds refresh_interval = std::chrono::minutes(10);
   // From one refresh for an unknown key id to the next.
@@ -54,7 +56,8 @@ struct JwksState {
 // The keys of one issuer.
 //
 // * Refreshes come by schedule: after `refresh_interval`, or after the document's lifetime if that is shorter (but at
-//   least a minute) or longer (but at most an hour). After a failure 1 s later, then 2, 4, ... up to a minute.
+//   least a minute) or longer (but at most an hour). The refresh hint of a SPIFFE bundle is a lifetime too; the shorter
+//   counts. After a failure 1 s later, then 2, 4, ... up to a minute.
 // * A key id that is not in the set causes one more refresh, if the last such was begun at least `cooldown` ago. Anyone
 //   can make up key ids, so these neither put the schedule off nor count as its refreshes.
 // * There is one fetch at a time. Those who ask for an unknown key id meanwhile wait for its end, and so does a
@@ -95,6 +98,11 @@ class JwksCache : public std::enable_shared_from_this<JwksCache> {
 
  private:
   using Keys = std::shared_ptr<const jose::KeySet>;
+  // What a document says.
+  struct Contents {
+    Keys keys;
+    std::optional<std::chrono::seconds> refresh_hint;
+  };
   struct Waiter {
     std::string kid;
     Done done;
@@ -106,10 +114,10 @@ class JwksCache : public std::enable_shared_from_this<JwksCache> {
   void Refresh();
   void Fetch(Cause cause);
   void Finish(Cause cause, const absl::StatusOr<JwksDocument>& document, SteadyTime now);
-  // The keys of a document; null if they are those that are there already.
-  absl::StatusOr<Keys> Read(const absl::StatusOr<JwksDocument>& document) const;
-  // When the next scheduled refresh is due.
-  SteadyTime NextRefresh(const absl::StatusOr<JwksDocument>& document, bool ok, SteadyTime now);
+  // The contents of a document; without keys if it is the one that is there already.
+  absl::StatusOr<Contents> Read(const absl::StatusOr<JwksDocument>& document) const;
+  // When the next scheduled refresh is due, after one that brought a document of this lifetime or failed.
+  SteadyTime NextRefresh(std::optional<std::chrono::seconds> lifetime, bool ok, SteadyTime now);
 
   // These need mutex_.
   Keys Usable(SteadyTime now) const;
@@ -122,6 +130,7 @@ class JwksCache : public std::enable_shared_from_this<JwksCache> {
   mutable std::mutex mutex_;  // guards all that follows
   Keys keys_;
   std::string text_;  // of keys_
+  std::optional<std::chrono::seconds> refresh_hint_;
   std::optional<SteadyTime> last_success_;
   std::string last_error_;
   bool fetching_ = false;

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "jose/json.h"
 #include "jose/jwk.h"
+#include "server/authenticator.h"
+#include "service/config.h"
 
 namespace livekit::token {
 namespace {
@@ -34,7 +36,17 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-http::ClientRequest RequestFor(const JwksLocation& location, std::string url) {
+// The token in a file, without white space at its end (RFC 6750 section 2.1).
+absl::StatusOr<std::string> ReadToken(const std::string& file) {
+  constexpr std::size_t kMaxBytes = 64 * 1024;
+  auto text = ReadFile(file, kMaxBytes);
+  if (!text.ok()) return absl::UnavailableError("token file: it cannot be read");
+  while (!text->empty() && std::string_view(" \t\r\n").find(text->back()) != std::string_view::npos) text->pop_back();
+  if (!IsBearerToken(*text)) return absl::UnavailableError("token file: it holds no token");
+  return text;
+}
+
+absl::StatusOr<http::ClientRequest> RequestFor(const JwksLocation& location, std::string url) {
   http::ClientRequest request;
   request.url = std::move(url);
   request.headers = {{"Accept", "application/json"}};
@@ -42,6 +54,11 @@ http::ClientRequest RequestFor(const JwksLocation& location, std::string url) {
   request.ca_file = location.ca_file;
   request.timeout = location.timeout;
   request.max_body_bytes = jose::kMaxJwksBytes;
+  if (!location.bearer_token_file.empty()) {
+    LKT_ASSIGN_OR_RETURN(const std::string token, ReadToken(location.bearer_token_file));
+    request.headers.push_back({"Authorization", "Bearer " + token});
+    request.max_redirects = 0;
+  }
   return request;
 }
 
@@ -58,7 +75,9 @@ absl::StatusOr<http::ClientResponse> Expect200(absl::StatusOr<http::ClientRespon
 
 void FetchKeySet(http::Client& client, const JwksLocation& location, std::string url,
                  std::function<void(absl::StatusOr<JwksDocument>)> done) {
-  client.Fetch(RequestFor(location, std::move(url)), [done = std::move(done)](auto result) {
+  auto request = RequestFor(location, std::move(url));
+  if (!request.ok()) return done(request.status());
+  client.Fetch(*std::move(request), [done = std::move(done)](auto result) {
     auto response = Expect200(std::move(result), "key set");
     if (!response.ok()) return done(std::move(response).status());
     const auto lifetime = FreshFor(*response);
@@ -107,14 +126,18 @@ std::optional<std::chrono::seconds> FreshFor(const http::ClientResponse& respons
 void FetchJwks(http::Client& client, const JwksLocation& location,
                std::function<void(absl::StatusOr<JwksDocument>)> done) {
   if (!location.jwks_uri.empty()) return FetchKeySet(client, location, location.jwks_uri, std::move(done));
-  client.Fetch(RequestFor(location, DiscoveryUrl(location.issuer)),
-               [&client, location, done = std::move(done)](auto result) {
-                 auto response = Expect200(std::move(result), "discovery document");
-                 if (!response.ok()) return done(std::move(response).status());
-                 auto uri = ReadDiscovery(response->body, location.issuer);
-                 if (!uri.ok()) return done(std::move(uri).status());
-                 FetchKeySet(client, location, *std::move(uri), done);
-               });
+  const bool is_cluster = !location.api_server.empty();
+  auto request = RequestFor(location, DiscoveryUrl(is_cluster ? location.api_server : location.issuer));
+  if (!request.ok()) return done(request.status());
+  client.Fetch(*std::move(request), [&client, is_cluster, location, done = std::move(done)](auto result) {
+    auto response = Expect200(std::move(result), "discovery document");
+    if (!response.ok()) return done(std::move(response).status());
+    auto uri = ReadDiscovery(response->body, location.issuer);
+    if (!uri.ok()) return done(std::move(uri).status());
+    // The token must not be led to another host by a document.
+    if (is_cluster) uri = location.api_server + "/openid/v1/jwks";
+    FetchKeySet(client, location, *std::move(uri), done);
+  });
 }
 
 }  // namespace livekit::token

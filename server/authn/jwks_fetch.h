@@ -17,6 +17,12 @@ namespace livekit::token {
 struct JwksLocation {
   std::string issuer;
   std::string jwks_uri;  // empty: as the issuer's discovery document says
+  // The API server of the Kubernetes cluster that is the issuer: its own discovery document must name the issuer, and
+  // the keys are at its `/openid/v1/jwks`, whatever the document says.
+  std::string api_server;
+  // File with a token that is sent with each request; read anew each time, since it is renewed. No redirect is followed
+  // then, so that the token goes nowhere else. Empty: none.
+  std::string bearer_token_file;
   // These hold for the address that is discovered too.
   bool allow_http = false;
   std::string ca_file;                                           // PEM; empty: the system's authorities
@@ -36,7 +42,8 @@ std::optional<std::chrono::seconds> FreshFor(const http::ClientResponse& respons
 
 // Fetches the key set, after the discovery document if there is no `jwks_uri`. Discovery is done each time: the set may
 // move. It may be on another host than the issuer, but is never taken from one that a redirect leads to. `done` is
-// called once, on the client's thread, with errors that say which of the two failed, and never what an answer held.
+// called once, on the client's thread or, if the token cannot be read, before this returns; with errors that say what
+// failed, and never what an answer held.
 void FetchJwks(http::Client& client, const JwksLocation& location,
                std::function<void(absl::StatusOr<JwksDocument>)> done);
 

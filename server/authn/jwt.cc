@@ -84,7 +84,7 @@ class JwtAuthenticator::Core {
   void Finish(const Attempt& attempt, absl::StatusOr<std::shared_ptr<const jose::KeySet>> keys) {
     if (!keys.ok()) {
       Report(JwtRejection::kKeysUnavailable);
-      return attempt.done(keys.status());
+      return attempt.done(WithDetail(keys.status(), JwtRejectionSentence(JwtRejection::kKeysUnavailable)));
     }
     auto principal = std::make_shared<Principal>();
     Time expires;
@@ -98,7 +98,7 @@ class JwtAuthenticator::Core {
 
   void Refused(JwtRejection rejection, const Done& done) const {
     Report(rejection);
-    done(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)));
+    done(WithDetail(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)), JwtRejectionSentence(rejection)));
   }
 
  private:
@@ -135,24 +135,13 @@ const std::string& JwtAuthenticator::name() const { return core_->options().name
 
 std::vector<std::string> JwtAuthenticator::headers() const { return {core_->options().header}; }
 
-std::string_view JwtAuthenticator::TokenIn(const Credentials& credentials) const {
-  const std::string& name = core_->options().header;
-  for (const auto& header : credentials.headers) {
-    if (header.name == kCallerHeader || (header.name == name && name == "authorization")) {
-      return BearerToken(header.value);
-    }
-    if (header.name == name) return header.value;
-  }
-  return {};
-}
-
 bool JwtAuthenticator::Recognizes(const Credentials& credentials) const {
   // Cheaper than to look for the token among the verified ones, which Authenticate does.
-  return jose::PeekIssuer(TokenIn(credentials)) == core_->options().rules.issuer;
+  return ClaimsToBe(core_->options().rules, TokenIn(credentials, core_->options().header));
 }
 
 void JwtAuthenticator::Authenticate(const Credentials& credentials, Time now, Done done) const {
-  const std::string_view token = TokenIn(credentials);
+  const std::string_view token = TokenIn(credentials, core_->options().header);
   if (token.size() > jose::kMaxJwtBytes) return core_->Refused(JwtRejection::kMalformed, done);
   const auto digest = core_->cache().DigestOf(token);
   if (const auto known = core_->cache().Find(digest, now, core_->source().Current(now).get())) return done(*known);

@@ -1,4 +1,4 @@
-// Authentication by JSON Web Tokens of an identity provider.
+// Authentication by JSON Web Tokens of an identity provider, a Kubernetes cluster or a SPIFFE trust domain.
 #pragma once
 
 #include <functional>
@@ -24,11 +24,11 @@ struct JwtOptions {
   std::function<void(JwtRejection)> on_rejection;
 };
 
-// Authenticates the tokens of one issuer. A verified token is remembered until it expires (its `exp`, without leeway)
-// or the issuer's keys change, whichever is first.
+// Authenticates the tokens of one issuer or trust domain. A verified token is remembered until it expires (its `exp`,
+// without leeway) or the issuer's keys change, whichever is first.
 //
-// Errors: AUTHENTICATION_FAILED for every token that is refused, without a reason; what KeySource says if the keys
-// cannot be had.
+// Errors: AUTHENTICATION_FAILED for every token that is refused, with the reason only as detail for the operator; what
+// KeySource says if the keys cannot be had.
 class JwtAuthenticator final : public Authenticator {
  public:
   JwtAuthenticator(JwtOptions options, std::shared_ptr<KeySource> keys);
@@ -36,7 +36,7 @@ class JwtAuthenticator final : public Authenticator {
 
   const std::string& name() const override;
   std::vector<std::string> headers() const override;
-  // Whether there is something like a token in the header and it claims to be of the issuer.
+  // Whether there is something like a token in the header and it claims to be one of those that the rules are for.
   bool Recognizes(const Credentials& credentials) const override;
   // `done` may be called after this object is gone.
   void Authenticate(const Credentials& credentials, Time now, Done done) const override;
@@ -46,8 +46,6 @@ class JwtAuthenticator final : public Authenticator {
 
  private:
   class Core;
-
-  std::string_view TokenIn(const Credentials& credentials) const;
 
   // Shared with requests that wait for keys.
   std::shared_ptr<Core> core_;

@@ -4,6 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "jose/jwt.h"
+#include "server/authn/workload.h"
+
 namespace livekit::token {
 namespace {
 
@@ -28,24 +31,6 @@ bool ReadTime(const json& claims, const char* name, std::optional<double>& secon
   if (!claim->is_number()) return false;
   seconds = claim->get<double>();
   return true;
-}
-
-bool IsAudience(const JwtRules& rules, const json& value) {
-  return std::find(rules.audiences.begin(), rules.audiences.end(), value.get_ref<const std::string&>()) !=
-         rules.audiences.end();
-}
-
-// Whether the token's audience, a text or a list of texts (RFC 7519 section 4.1.3), names one of ours.
-bool IsForUs(const JwtRules& rules, const json& claims) {
-  const auto audience = claims.find(rules.audience_claim);
-  if (audience == claims.end()) return false;
-  if (audience->is_string()) return IsAudience(rules, *audience);
-  if (!audience->is_array() ||
-      !std::all_of(audience->begin(), audience->end(), [](const json& element) { return element.is_string(); })) {
-    return false;
-  }
-  return std::any_of(audience->begin(), audience->end(),
-                     [&rules](const json& element) { return IsAudience(rules, element); });
 }
 
 // Whether there is a character of Unicode's class Cc in UTF-8 text.
@@ -99,41 +84,129 @@ std::string_view JwtRejectionName(JwtRejection rejection) {
   return "unknown";
 }
 
-bool IsPermittedType(const JwtRules& rules, std::string_view type) {
-  if (!rules.type.empty()) return type == rules.type;
-  return type.empty() || type == "jwt" || type == "at+jwt";
+std::string_view JwtRejectionSentence(JwtRejection rejection) {
+  switch (rejection) {
+    case JwtRejection::kNone:
+      return "nothing is wrong with the token";
+    case JwtRejection::kMalformed:
+      return "the token is too long, or not three parts of base64url with JSON objects in the first two";
+    case JwtRejection::kAlgorithm:
+      return "the algorithm that the token's header states is not one of those that are accepted";
+    case JwtRejection::kExtension:
+      return "the token's header states an extension that is not supported";
+    case JwtRejection::kHeader:
+      return "`kid` or `typ` in the token's header is not text, or too long";
+    case JwtRejection::kType:
+      return "the type that the token's header states is not one that is a credential here";
+    case JwtRejection::kNoKey:
+      return "there is no key with the token's key id that fits its algorithm";
+    case JwtRejection::kSignature:
+      return "none of the keys made the token's signature";
+    case JwtRejection::kLiveKitToken:
+      return "it is a token for LiveKit, which is no credential here";
+    case JwtRejection::kIssuer:
+      return "the issuer is not the one that is configured";
+    case JwtRejection::kAudience:
+      return "the audience is none of those that are configured";
+    case JwtRejection::kTime:
+      return "`exp` is missing, or `exp`, `nbf` or `iat` is not a number";
+    case JwtRejection::kExpired:
+      return "the token has expired";
+    case JwtRejection::kNotYetValid:
+      return "the token is not valid yet: its `nbf` or `iat` is in the future";
+    case JwtRejection::kSubject:
+      return "the claim that names the subject is missing, or no text that can be a subject of this authenticator";
+    case JwtRejection::kKeysUnavailable:
+      return "the keys that verify the token could not be fetched";
+  }
+  return "the token is refused";
 }
 
-JwtRejection CheckClaims(const JwtRules& rules, const json& claims, Time now, Time& expires) {
-  const auto issuer = claims.find("iss");
-  if (issuer == claims.end() || !issuer->is_string()) return JwtRejection::kIssuer;
-  const auto& name = issuer->get_ref<const std::string&>();
-  if (claims.contains("video") || rules.livekit_keys.count(name) != 0) return JwtRejection::kLiveKitToken;
-  if (name != rules.issuer) return JwtRejection::kIssuer;
-  if (!IsForUs(rules, claims)) return JwtRejection::kAudience;
+bool IsPermittedType(const JwtRules& rules, std::string_view type) {
+  if (!rules.type.empty()) return type == rules.type;
+  return type.empty() || type == "jwt" || type == (rules.kind == JwtKind::kSpiffe ? "jose" : "at+jwt");
+}
 
+bool ClaimsToBe(const JwtRules& rules, std::string_view token) {
+  if (rules.kind != JwtKind::kSpiffe) return jose::PeekIssuer(token) == rules.issuer;
+  const auto subject = jose::PeekSubject(token);
+  return subject && SpiffePathOf(*subject, rules.issuer).has_value();
+}
+
+bool IsLiveKitToken(const json& claims, const std::set<std::string, std::less<>>& livekit_keys) {
+  if (claims.contains("video")) return true;
+  const auto issuer = claims.find("iss");
+  return issuer != claims.end() && issuer->is_string() &&
+         livekit_keys.count(issuer->get_ref<const std::string&>()) != 0;
+}
+
+bool NamesAudience(const json& claims, const std::string& name, const std::vector<std::string>& audiences) {
+  const auto is_ours = [&](const json& value) {
+    return std::find(audiences.begin(), audiences.end(), value.get_ref<const std::string&>()) != audiences.end();
+  };
+  const auto audience = claims.find(name);
+  if (audience == claims.end()) return false;
+  if (audience->is_string()) return is_ours(*audience);
+  return audience->is_array() &&
+         std::all_of(audience->begin(), audience->end(), [](const json& element) { return element.is_string(); }) &&
+         std::any_of(audience->begin(), audience->end(), is_ours);
+}
+
+JwtRejection CheckTimes(const json& claims, std::chrono::seconds leeway, Time now, std::optional<Time>& expires) {
+  expires = std::nullopt;
   std::optional<double> exp;
   std::optional<double> nbf;
   std::optional<double> iat;
-  if (!ReadTime(claims, "exp", exp) || !ReadTime(claims, "nbf", nbf) || !ReadTime(claims, "iat", iat) || !exp) {
+  if (!ReadTime(claims, "exp", exp) || !ReadTime(claims, "nbf", nbf) || !ReadTime(claims, "iat", iat)) {
     return JwtRejection::kTime;
   }
   const double seconds = SecondsOf(now);
-  const auto leeway = static_cast<double>(rules.leeway.count());
-  if (seconds - leeway >= *exp) return JwtRejection::kExpired;
+  const auto allowance = static_cast<double>(leeway.count());
+  if (exp && seconds - allowance >= *exp) return JwtRejection::kExpired;
   for (const auto& start : {nbf, iat}) {
-    if (start && seconds + leeway < *start) return JwtRejection::kNotYetValid;
+    if (start && seconds + allowance < *start) return JwtRejection::kNotYetValid;
   }
-  expires = TimeOf(*exp);
+  if (exp) expires = TimeOf(*exp);
   return JwtRejection::kNone;
 }
 
-const std::string* SubjectOf(const JwtRules& rules, const Claims& claims) {
-  const json* const subject = claims.Find(rules.subject_claim);
+JwtRejection CheckClaims(const JwtRules& rules, const json& claims, Time now, Time& expires) {
+  if (IsLiveKitToken(claims, rules.livekit_keys)) return JwtRejection::kLiveKitToken;
+  if (rules.kind != JwtKind::kSpiffe) {
+    const auto issuer = claims.find("iss");
+    if (issuer == claims.end() || !issuer->is_string() || issuer->get_ref<const std::string&>() != rules.issuer) {
+      return JwtRejection::kIssuer;
+    }
+  }
+  if (!NamesAudience(claims, rules.audience_claim, rules.audiences)) return JwtRejection::kAudience;
+  std::optional<Time> end;
+  const JwtRejection times = CheckTimes(claims, rules.leeway, now, end);
+  if (times != JwtRejection::kNone) return times;
+  if (!end) return JwtRejection::kTime;
+  expires = *end;
+  return JwtRejection::kNone;
+}
+
+const std::string* SubjectAt(const ClaimPath& path, const Claims& claims) {
+  const json* const subject = claims.Find(path);
   if (subject == nullptr || !subject->is_string()) return nullptr;
   const auto& text = subject->get_ref<const std::string&>();
   if (text.empty() || text.size() > kMaxSubjectBytes || HasControlCharacter(text)) return nullptr;
   return &text;
+}
+
+const std::string* SubjectOf(const JwtRules& rules, const Claims& claims) {
+  const std::string* const subject = SubjectAt(rules.subject_claim, claims);
+  if (subject == nullptr) return nullptr;
+  switch (rules.kind) {
+    case JwtKind::kIssuer:
+      return subject;
+    case JwtKind::kServiceAccount:
+      return IsServiceAccount(*subject) ? subject : nullptr;
+    case JwtKind::kSpiffe:
+      return IsSpiffeId(*subject, rules.issuer) ? subject : nullptr;
+  }
+  return nullptr;
 }
 
 }  // namespace livekit::token
