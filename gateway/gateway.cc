@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "gateway/client_address.h"
+#include "gateway/cookies.h"
 #include "gateway/grpc_channel.h"
 #include "gateway/handler.h"
 #include "gateway/trusted_headers.h"
@@ -49,7 +50,7 @@ std::string_view CheckRelayHeader(std::string_view name) {
   if (name == "x-caller-authorization") {
     return "is never relayed: it is how programs, not their users, prove themselves to the token server";
   }
-  if (name == "cookie") return "is not relayed as a whole; cookies count only by name";
+  if (name == "cookie") return "is not relayed as a whole; name cookies in relay_cookies";
   for (std::string_view other :
        {"host", "origin", "referer", "connection", "content-type", "content-length", "content-encoding",
         "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive", "proxy-authorization", "x-request-id",
@@ -221,6 +222,11 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
     CheckServer(full.server(), options, checker);
   }
   CheckEach("relay_headers", full.relay_headers(), checker, CheckRelayHeader);
+  CheckEach("relay_cookies", config.relay_cookies(), checker, CheckRelayCookie);
+  if (!config.relay_cookies().empty() && config.cors().origins_size() == 1 && config.cors().origins(0) == "*") {
+    checker.Add("relay_cookies",
+                "must not stand beside `*` in cors.origins: every web page could act for its visitors");
+  }
   CheckEach("token_paths", full.token_paths(), checker, [](std::string_view path) -> std::string_view {
     return IsLiteralPath(path) ? "" : "is not a literal path; write / and then letters, digits, / - . _ or ~";
   });
@@ -258,6 +264,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   handler.token_paths.assign(config.token_paths().begin(), config.token_paths().end());
   handler.sandbox = config.sandbox();
   handler.relay_headers.assign(config.relay_headers().begin(), config.relay_headers().end());
+  handler.relay_cookies.assign(config.relay_cookies().begin(), config.relay_cookies().end());
   handler.cors = MakeCorsOptions(config.cors(), options);
   for (const std::string& text : config.trusted_proxies()) {
     LKT_ASSIGN_OR_RETURN(Network network, Network::Parse(text));

@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "gateway/cookies.h"
 #include "gateway/token_source_json.h"
 #include "service/log.h"
 
@@ -322,6 +323,9 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
 
     Backend::Item item;
     if (auto status = CollectCredentials(request, options.relay_headers, item); !status.ok()) {
+      return exchange->Fail(status);
+    }
+    if (auto status = CollectCookies(request, options.relay_cookies, item); !status.ok()) {
       return exchange->Fail(status);
     }
     if (auto status = CollectTrustedHeaders(request, options.trusted_headers, item); !status.ok()) {

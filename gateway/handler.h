@@ -23,6 +23,7 @@ struct HandlerOptions {
   std::vector<std::string> token_paths;    // exact paths of the token endpoint
   bool sandbox = false;                    // also kSandboxPath
   std::vector<std::string> relay_headers;  // credentials that go to the token server, in lower case
+  std::vector<std::string> relay_cookies;  // and cookies, as globs of their names
   CorsOptions cors;
   TrustedProxies trusted_proxies;  // what they say about whom a request is from is believed
   TrustedHeaderOptions trusted_headers;
@@ -39,11 +40,11 @@ struct HandlerOptions {
 
 // Answers requests. In this order: development's rule for `Host` and peer (403), origin (403), path (404), preflight
 // (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
-// MALFORMED_REQUEST), identity headers (trusted_headers.h: 401, 400), body (400), too many that wait (503), then
-// whatever the token server says. Every answer carries `X-Request-Id`, the request's own if it is 1 to 128 letters,
-// digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies. Logged as `peer` is the client's
-// address (client_address.h); of a request that the server refuses by itself it is the socket's peer, since the line
-// that a proxy added may be among those that were not read.
+// MALFORMED_REQUEST), cookies (cookies.h: 400, 403), identity headers (trusted_headers.h: 401, 400), body (400), too
+// many that wait (503), then whatever the token server says. Every answer carries `X-Request-Id`, the request's own if
+// it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies. Logged
+// as `peer` is the client's address (client_address.h); of a request that the server refuses by itself it is the
+// socket's peer, since the line that a proxy added may be among those that were not read.
 //
 // Thread safety: all methods may be called concurrently. An answer of the backend that comes after the handler is gone
 // still ends its request.

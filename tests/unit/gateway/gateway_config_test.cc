@@ -39,6 +39,7 @@ TEST(CheckGatewayConfig, AcceptsAnEmptyFileAndACompleteOne) {
 listen: { http: "127.0.0.1:0", admin: "[::1]:9464" }
 server: { address: "dns:///localhost:50051", caller_token_file: /etc/livekit/key }
 relay_headers: [authorization, x-api-key]
+relay_cookies: [session, "*authjs.session-token*"]
 trusted_headers: { headers: [x-auth-request-user, x-auth-request-email], networks: [10.0.3.0/24, "::1"] }
 cors: { origins: [https://app.acme.dev], credentials: true, headers: [x-api-key] }
 token_paths: [/getToken, /v2/tokens.json]
@@ -284,6 +285,20 @@ TEST(SplitList, DropsSpaceAndEmptyParts) {
   EXPECT_THAT(SplitList(" a ,,b,\tc d,"), ElementsAre("a", "b", "c d"));
   EXPECT_THAT(SplitList(""), IsEmpty());
   EXPECT_THAT(SplitList(" , "), IsEmpty());
+}
+
+TEST(CheckGatewayConfig, NamesCookiesThatCannotBeRelayed) {
+  EXPECT_THAT(Paths(FromYaml(R"(relay_cookies: [session, "", "*", "**", "a b", "a;b", "a=b", "sess(ion)?", session])")),
+              ElementsAre("relay_cookies[1]", "relay_cookies[2]", "relay_cookies[3]", "relay_cookies[4]",
+                          "relay_cookies[5]", "relay_cookies[6]", "relay_cookies[7]", "relay_cookies[8]"));
+}
+
+// Any page could then send requests with its visitors' cookies.
+TEST(CheckGatewayConfig, RefusesCookiesForEveryOrigin) {
+  EXPECT_THAT(Paths(FromYaml("{ relay_cookies: [session], cors: { origins: [\"*\"] } }")),
+              ElementsAre("relay_cookies"));
+  EXPECT_THAT(Paths(FromYaml("{ relay_cookies: [session], cors: { origins: [\"https://app.acme.dev\"] } }")),
+              IsEmpty());
 }
 
 }  // namespace
