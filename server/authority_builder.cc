@@ -16,6 +16,9 @@ namespace livekit::token {
 BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const BuildOptions& options) {
   build::Context context(options);
   context.client_certificates = !config.listen().tls().client_ca_file().empty();
+  for (const auto& service : config.services()) {
+    context.caller_authenticators.insert(service.match().authenticator());
+  }
   build::BuildProjects(config.projects(), context);
   AuthenticatorSet authenticators = build::BuildAuthenticators(config.authenticators(), context);
   context.hmac_key = build::LoadHmacKey(config.hmac_key_file(), context);

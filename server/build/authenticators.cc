@@ -15,7 +15,10 @@
 #include "server/authn/mtls.h"
 #include "server/authn/trusted_headers.h"
 #include "server/build/context.h"
+#include "server/build/introspection.h"
 #include "server/build/jwt.h"
+#include "server/build/kubernetes.h"
+#include "server/build/spiffe.h"
 #include "service/trusted_proxy.h"
 
 namespace livekit::token::build {
@@ -53,14 +56,27 @@ class AuthenticatorBuilder {
                               authenticator.trusted_headers());
           break;
         case cfg::Authenticator::kJwt:
-          if (auto built = BuildJwt(ConfigPath(path, "jwt"), authenticator.name(), authenticator.jwt(), context_)) {
-            authenticators_.push_back(std::move(built));
-          }
+          Add(BuildJwt(ConfigPath(path, "jwt"), authenticator.name(), authenticator.jwt(), context_));
+          break;
+        case cfg::Authenticator::kOauth2Introspection:
+          Add(BuildIntrospection(ConfigPath(path, "oauth2_introspection"), authenticator.name(),
+                                 authenticator.oauth2_introspection(), context_));
+          break;
+        case cfg::Authenticator::kKubernetesServiceAccount:
+          Add(BuildKubernetes(ConfigPath(path, "kubernetes_service_account"), authenticator.name(),
+                              authenticator.kubernetes_service_account(), context_));
+          break;
+        case cfg::Authenticator::kSpiffeJwt:
+          Add(BuildSpiffe(ConfigPath(path, "spiffe_jwt"), authenticator.name(), authenticator.spiffe_jwt(), context_));
           break;
         default:
-          context_.Problem(path, "says not how: give `jwt`, `api_keys`, `mtls`, `trusted_headers` or `anonymous`");
+          context_.Problem(
+              path,
+              "says not how: give `jwt`, `oauth2_introspection`, `kubernetes_service_account`, `spiffe_jwt`, "
+              "`api_keys`, `mtls`, `trusted_headers` or `anonymous`");
       }
     }
+    CheckOpaqueTokens(authenticators, context_);
     CheckProxyHeaders();
     if (context_.client_certificates && !has_mtls_) {
       context_.Warning("listen.tls.client_ca_file", "identifies nobody without an authenticator of kind `mtls`");
@@ -69,6 +85,11 @@ class AuthenticatorBuilder {
   }
 
  private:
+  // Null is a problem already, or the build is only a check.
+  void Add(std::unique_ptr<const Authenticator> built) {
+    if (built != nullptr) authenticators_.push_back(std::move(built));
+  }
+
   void BuildApiKeys(const std::string& path, const std::string& name, const cfg::ApiKeys& keys) {
     const std::string header = keys.header().empty() ? "x-api-key" : AsciiLower(keys.header());
     if (header == kCallerHeader ||

@@ -70,6 +70,18 @@ std::optional<Secret> Context::ReadSecret(const std::string& path, const std::st
   return std::nullopt;
 }
 
+http::Client* Context::SharedClient(const std::string& path) {
+  if (http_client == nullptr) {
+    auto client = http::Client::Start();
+    if (!client.ok()) {
+      Problem(path, "keys cannot be fetched: the system refuses the client what it needs");
+      return nullptr;
+    }
+    http_client = *std::move(client);
+  }
+  return http_client.get();
+}
+
 void Context::CheckSources(const std::string& path, const v1::VideoGrant& grants) {
   for (int i = 0; i < grants.can_publish_sources_size(); ++i) {
     if (IsTrackSource(grants.can_publish_sources(i))) continue;

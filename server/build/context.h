@@ -43,6 +43,8 @@ struct Context {
   // The content of a file with a secret, without white space at its end. Nothing if it cannot be read or is accessible
   // to others, which is a problem at `path`.
   std::optional<Secret> ReadSecret(const std::string& path, const std::string& file);
+  // The client that fetches keys, started when it is first needed; null if that fails, which is a problem at `path`.
+  http::Client* SharedClient(const std::string& path);
   // Notes names in `can_publish_sources` that no source has.
   void CheckSources(const std::string& path, const v1::VideoGrant& grants);
 
@@ -54,9 +56,11 @@ struct Context {
   std::set<std::string> authenticator_names;
   std::string anonymous;                             // name of the anonymous authenticator; empty if there is none
   std::shared_ptr<const jose::HmacSha256> hmac_key;  // of templates; null: none
-  std::set<std::pair<std::string, std::string>> jwt_issuers;  // header and issuer of authenticators
-  std::shared_ptr<http::Client> http_client;                  // if something has to be fetched
-  bool client_certificates = false;                           // whether the listener asks clients for certificates
+  std::set<std::pair<std::string, std::string>> jwt_issuers;    // header and issuer of authenticators
+  std::set<std::pair<std::string, std::string>> trust_domains;  // header and SPIFFE trust domain of authenticators
+  std::set<std::string> caller_authenticators;                  // that services name
+  std::shared_ptr<http::Client> http_client;                    // if something has to be fetched
+  bool client_certificates = false;                             // whether the listener asks clients for certificates
 };
 
 // Whether `text` holds characters of regular expressions, which lists of names do not know.

@@ -11,10 +11,8 @@
 #include "base/text.h"
 #include "jose/hmac_signer.h"
 #include "jose/jwk.h"
-#include "server/authn/jwks_source.h"
-#include "server/authn/jwt.h"
 #include "server/build/context.h"
-#include "service/log.h"
+#include "server/build/token_fields.h"
 #include "token/key_access.h"
 
 namespace livekit::token::build {
@@ -23,8 +21,6 @@ namespace {
 namespace cfg = config::v1;
 
 using jose::Algorithm;
-
-constexpr std::chrono::seconds kMaxLeeway{5 * 60};
 
 class JwtBuilder {
  public:
@@ -35,60 +31,31 @@ class JwtBuilder {
     const std::size_t before = context_.problems.size();
     JwtOptions options;
     options.name = name;
-    options.header = Header();
-    options.rules.issuer = Issuer(options.header);
+    options.header = TokenHeader(Path("header"), jwt_.header(), context_);
+    options.rules.issuer = TokenIssuer(Path("issuer"), jwt_.issuer(), options.header, context_);
     options.rules.audiences = Audiences();
     options.rules.audience_claim = AudienceClaim();
-    options.rules.subject_claim = SubjectClaim();
+    options.rules.subject_claim = TokenSubjectClaim(Path("subject_claim"), jwt_.subject_claim(), context_);
     options.rules.type = Type();
-    if (jwt_.has_leeway()) options.rules.leeway = Leeway();
+    if (jwt_.has_leeway()) options.rules.leeway = TokenLeeway(Path("leeway"), jwt_.leeway(), context_);
     options.rules.livekit_keys.insert(context_.key_ids.begin(), context_.key_ids.end());
     const auto keys = Keys();
     options.rules.algorithms = Algorithms(keys);
     if (context_.problems.size() != before || context_.options.check_only) return nullptr;
-    options.on_rejection = [name](JwtRejection rejection) {
-      Log(LogLevel::kDebug, "jwt_refused",
-          {{"authenticator", std::string_view(name)}, {"why", JwtRejectionName(rejection)}});
-    };
     auto source = Source(keys);
     if (source == nullptr) return nullptr;
-    return std::make_unique<JwtAuthenticator>(std::move(options), std::move(source));
+    return MakeJwtAuthenticator(std::move(options), std::move(source));
   }
 
  private:
   std::string Path(std::string_view field) const { return ConfigPath(path_, field); }
   void Problem(std::string_view field, std::string message) { context_.Problem(Path(field), std::move(message)); }
 
-  std::string Header() {
-    if (jwt_.header().empty()) return "authorization";
-    std::string header = AsciiLower(jwt_.header());
-    if (header == kCallerHeader ||
-        header.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
-      Problem("header", "is not a header that can carry end users' tokens");
-    }
-    return header;
-  }
-
-  std::string Issuer(const std::string& header) {
-    const std::string& issuer = jwt_.issuer();
-    if (issuer.empty()) {
-      Problem("issuer", "is required: the `iss` of the tokens, exactly");
-    } else if (context_.key_ids.count(issuer) != 0) {
-      Problem("issuer", "is a LiveKit API key; LiveKit's tokens are no credentials");
-    } else if (!context_.jwt_issuers.emplace(header, issuer).second) {
-      Problem("issuer", "has another authenticator with the same header, so that its tokens would be ambiguous");
-    }
-    return issuer;
-  }
-
   std::vector<std::string> Audiences() {
     if (jwt_.audiences().empty()) {
       Problem("audiences", "is required: tokens that the issuer made for others must not count here");
     }
-    for (int i = 0; i < jwt_.audiences_size(); ++i) {
-      if (jwt_.audiences(i).empty()) context_.Problem(ConfigPath(Path("audiences"), i), "is empty");
-    }
-    return {jwt_.audiences().begin(), jwt_.audiences().end()};
+    return TokenAudiences(Path("audiences"), jwt_.audiences(), context_);
   }
 
   std::string AudienceClaim() {
@@ -100,25 +67,12 @@ class JwtBuilder {
     return claim;
   }
 
-  ClaimPath SubjectClaim() {
-    const auto path = ClaimPath::Parse(jwt_.subject_claim().empty() ? "sub" : jwt_.subject_claim());
-    if (path) return *path;
-    Problem("subject_claim", "must be the path of a claim such as sub, user.id or [\"https://acme.dev/id\"]");
-    return *ClaimPath::Parse("sub");
-  }
-
   // As header fields `typ` are compared: RFC 7515 section 4.1.9 lets `application/` be left out.
   std::string Type() {
     std::string type = AsciiLower(jwt_.type());
     constexpr std::string_view kPrefix = "application/";
     if (type.rfind(kPrefix, 0) == 0) type.erase(0, kPrefix.size());
     return type;
-  }
-
-  std::chrono::seconds Leeway() {
-    const auto leeway = context_.Seconds(Path("leeway"), jwt_.leeway());
-    if (leeway.count() < 0 || leeway > kMaxLeeway) Problem("leeway", "must be from 0s to 5m");
-    return leeway;
   }
 
   // --- keys
@@ -144,16 +98,11 @@ class JwtBuilder {
     for (const auto& secret : secrets) {
       if (!secret.file.empty()) return LoadSecret(secret.field, secret.file, secret.algorithm);
     }
-    if (!jwt_.jwks_file().empty()) return LoadJwks();
+    if (!jwt_.jwks_file().empty()) {
+      return ReadKeyFile(Path("jwks_file"), jwt_.jwks_file(), jose::JwksUse::kSignatures, context_);
+    }
     if (!jwt_.public_key_file().empty()) return LoadPem();
-    CheckAddress();
-    return std::nullopt;
-  }
-
-  std::optional<std::string> Read(const char* field, const std::string& file, std::size_t max_bytes) {
-    auto text = ReadFile(file, max_bytes);
-    if (text.ok()) return *std::move(text);
-    Problem(field, file + " cannot be read");
+    CheckKeyAddress();
     return std::nullopt;
   }
 
@@ -186,22 +135,8 @@ class JwtBuilder {
     return false;
   }
 
-  jose::KeySet LoadJwks() {
-    const auto text = Read("jwks_file", jwt_.jwks_file(), jose::kMaxJwksBytes);
-    if (!text) return {};
-    auto jwks = jose::ReadJwks(*text);
-    if (!jwks.ok()) {
-      Problem("jwks_file", jwt_.jwks_file() + ": " + std::string(jwks.status().message()));
-      return {};
-    }
-    for (const auto& skipped : jwks->skipped) {
-      context_.Warning(Path("jwks_file"), jwt_.jwks_file() + ": left out: " + skipped);
-    }
-    return std::move(jwks->keys);
-  }
-
   jose::KeySet LoadPem() {
-    const auto text = Read("public_key_file", jwt_.public_key_file(), 64 * 1024);
+    const auto text = ReadConfigFile(Path("public_key_file"), jwt_.public_key_file(), 64 * 1024, context_);
     if (!text) return {};
     auto key = jose::VerificationKey::FromPem(*text);
     if (key.ok()) return {*std::move(key)};
@@ -209,16 +144,13 @@ class JwtBuilder {
     return {};
   }
 
-  void CheckAddress() {
+  void CheckKeyAddress() {
     const bool discovered = jwt_.jwks_uri().empty();
-    const std::string& address = discovered ? jwt_.issuer() : jwt_.jwks_uri();
-    const char* field = discovered ? "issuer" : "jwks_uri";
-    const bool https = address.rfind("https://", 0) == 0;
-    if (!address.empty() && !https && !(jwt_.allow_http() && address.rfind("http://", 0) == 0)) {
-      Problem(field, discovered ? "must be an https:// address for discovery; or give `jwks_uri` or a file with keys"
-                                : "must be an https:// address, unless `allow_http` permits http://");
-    }
-    if (!jwt_.ca_file().empty()) Read("ca_file", jwt_.ca_file(), 1 << 20);
+    CheckAddress(
+        Path(discovered ? "issuer" : "jwks_uri"), discovered ? jwt_.issuer() : jwt_.jwks_uri(), jwt_.allow_http(),
+        discovered ? " for discovery; or give `jwks_uri` or a file with keys" : ", unless `allow_http` permits http://",
+        context_);
+    CheckAuthorities(Path("ca_file"), jwt_.ca_file(), context_);
   }
 
   jose::AlgorithmSet Algorithms(const std::optional<jose::KeySet>& keys) {
@@ -248,22 +180,12 @@ class JwtBuilder {
 
   std::shared_ptr<KeySource> Source(const std::optional<jose::KeySet>& keys) {
     if (keys) return std::make_shared<StaticKeys>(*keys);
-    if (context_.http_client == nullptr) {
-      auto client = http::Client::Start();
-      if (!client.ok()) {
-        context_.Problem(path_, "keys cannot be fetched: the system refuses the client what it needs");
-        return nullptr;
-      }
-      context_.http_client = *std::move(client);
-    }
     JwksLocation location;
     location.issuer = jwt_.issuer();
     location.jwks_uri = jwt_.jwks_uri();
     location.allow_http = jwt_.allow_http();
     location.ca_file = jwt_.ca_file();
-    JwksCacheOptions options;
-    options.issuer = jwt_.issuer();
-    return std::make_shared<JwksSource>(*context_.http_client, std::move(location), std::move(options));
+    return FetchedKeys(path_, std::move(location), {}, context_);
   }
 
   const std::string& path_;
