@@ -113,7 +113,6 @@ const StatedField* Find(const std::vector<StatedField>& fields, const std::strin
 }
 
 bool Satisfies(const StatedField& expected, const StatedField& actual) {
-  if (expected.is_text != actual.is_text) return false;
   return expected.is_text ? GlobMatches(expected.value, actual.value) : expected.value == actual.value;
 }
 

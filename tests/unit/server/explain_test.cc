@@ -284,10 +284,14 @@ TEST_F(Explains, TheRoomConfigurationAsItWouldBeSigned) {
   Asked asked = Presenting(KeyOf("web"));
   auto& agent = *asked.mutable_request()->mutable_room_config()->add_agents();
   agent.set_agent_name("bot");
-  agent.set_deployment("blue");
   (*agent.mutable_attributes())["k"] = "v";
   const Answer answer = Explained(asked);
   EXPECT_TRUE(IsWhatHappens(asked, answer));
+  ASSERT_EQ(answer.grants().room_config().agents_size(), 1);
+  EXPECT_EQ(answer.grants().room_config().agents(0).agent_name(), "bot");
+  EXPECT_TRUE(answer.grants().room_config().agents(0).attributes().empty());
+  Use(With("x", "x"));
+  EXPECT_EQ(Explained(asked).grants().room_config().agents(0).attributes().size(), 1U);
 }
 
 TEST_F(Explains, TheDenyList) {

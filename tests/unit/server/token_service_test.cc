@@ -367,6 +367,9 @@ TEST_P(TokenServerTest, ServesAnonymousCallersInDevelopmentMode) {
             std::string_view(GetParam()) == "unix" ? "ws://localhost:7880" : "ws://127.0.0.1:7880");
   v1::MintAccessTokenResponse minted;
   EXPECT_TRUE(MintRpc({}, Join("alice", "lobby"), &minted).ok());
+  v1::ExplainParticipantTokenResponse explained;
+  EXPECT_TRUE(Rpc(&v1::TokenService::Stub::ExplainParticipantToken, {}, {}, &explained).ok());
+  EXPECT_EQ(explained.server_url(), issued.server_url());
 }
 
 TEST_P(TokenServerTest, PutsNoSecretIntoAnything) {
