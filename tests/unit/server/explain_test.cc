@@ -70,6 +70,19 @@ TEST_F(Explains, ARefusalWithEveryField) {
   EXPECT_EQ(answer.principal().subject(), "web");
 }
 
+TEST_F(Explains, WhatIsIgnored) {
+  Use(With("metadata: { client: allow }", "metadata: { client: ignore }"));
+  Asked asked = Presenting(KeyOf("web"));
+  EXPECT_FALSE(Explained(asked).fields(3).ignored());
+  asked.mutable_request()->set_participant_metadata("m");
+  const Answer answer = Explained(asked);
+  EXPECT_TRUE(IsWhatHappens(asked, answer));
+  EXPECT_EQ(answer.fields(3).field(), "participant_metadata");
+  EXPECT_TRUE(answer.fields(3).ignored());
+  EXPECT_EQ(answer.fields(3).source(), Answer::SOURCE_UNSPECIFIED);
+  EXPECT_FALSE(answer.fields(0).ignored());
+}
+
 TEST_F(Explains, WhyCredentialsDoNotCount) {
   auto asked = Presenting("web.wrong-secret-of-enough-characters");
   Answer answer = Explained(asked);
@@ -290,7 +303,7 @@ TEST_F(Explains, TheRoomConfigurationAsItWouldBeSigned) {
   ASSERT_EQ(answer.grants().room_config().agents_size(), 1);
   EXPECT_EQ(answer.grants().room_config().agents(0).agent_name(), "bot");
   EXPECT_TRUE(answer.grants().room_config().agents(0).attributes().empty());
-  Use(With("x", "x"));
+  Use(std::string(testing::kServerYaml) + kServices);
   EXPECT_EQ(Explained(asked).grants().room_config().agents(0).attributes().size(), 1U);
 }
 

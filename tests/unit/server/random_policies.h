@@ -28,7 +28,7 @@ const T& Pick(Random& random, const std::vector<T>& from) {
 
 // --- the meaning, written independently
 
-struct Person {
+struct Person {  // NOLINT(bugprone-exception-escape): of nlohmann::json
   std::string authenticator;
   std::string subject;
   json claims;
