@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/cookie.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -60,6 +61,7 @@ AuthenticatorSet::AuthenticatorSet(std::vector<std::unique_ptr<const Authenticat
   std::set<std::string> headers = {"authorization"};
   for (const auto& authenticator : authenticators_) {
     for (auto& header : authenticator->headers()) headers.insert(std::move(header));
+    for (auto& cookie : authenticator->cookies()) cookies_.push_back(std::move(cookie));
     if (const ProxyHeaders* proxy = authenticator->proxy_headers()) {
       headers.insert(proxy->names.begin(), proxy->names.end());
       has_proxies_ = true;
@@ -68,7 +70,25 @@ AuthenticatorSet::AuthenticatorSet(std::vector<std::unique_ptr<const Authenticat
   headers_.assign(headers.begin(), headers.end());
 }
 
+std::optional<Credentials> AuthenticatorSet::WithoutForeignCookies(const Credentials& credentials) const {
+  std::optional<Credentials> sorted;
+  for (std::size_t i = 0; i < credentials.headers.size(); ++i) {
+    if (credentials.headers[i].name != kCookieHeader) continue;
+    std::string counting = SelectCookies(credentials.headers[i].value, cookies_);
+    if (counting == credentials.headers[i].value) continue;
+    if (!sorted) sorted = credentials;
+    sorted->headers[i].value = std::move(counting);
+  }
+  if (!sorted) return std::nullopt;
+  auto& headers = sorted->headers;
+  headers.erase(std::remove_if(headers.begin(), headers.end(),
+                               [](const auto& header) { return header.name == kCookieHeader && header.value.empty(); }),
+                headers.end());
+  return sorted;
+}
+
 void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const {
+  if (const auto sorted = WithoutForeignCookies(credentials)) return Authenticate(*sorted, now, std::move(done));
   const auto selected = Select(credentials);
   if (!selected.ok()) return done(selected.status());
   if (*selected == nullptr) return done(Principal{anonymous_, "", {}});
@@ -76,6 +96,7 @@ void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Au
 }
 
 void AuthenticatorSet::Explain(const Credentials& credentials, Time now, Explained done) const {
+  if (const auto sorted = WithoutForeignCookies(credentials)) return Explain(*sorted, now, std::move(done));
   Authenticate(credentials, now,
                [verdicts = Verdicts(credentials), done = std::move(done)](absl::StatusOr<Principal> principal) {
                  auto answered = verdicts;
@@ -161,7 +182,8 @@ Credentials AuthenticatorSet::CallerOf(Credentials presented) const {
   return presented;
 }
 
-absl::Status AuthenticatorSet::SortProxyHeaders(std::string_view peer_address, Credentials& credentials) const {
+absl::Status AuthenticatorSet::SortHeaders(std::string_view peer_address, Credentials& credentials) const {
+  if (auto sorted = WithoutForeignCookies(credentials)) credentials = *std::move(sorted);
   if (!has_proxies_) return absl::OkStatus();
   const auto peer = IpAddress::Parse(peer_address);
   const auto is_proxy_of = [&](const ProxyHeaders& proxy) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ class Authenticator {
   virtual const std::string& name() const = 0;
   // Names of the headers that it reads, in lower case, beside kCallerHeader. None: it reads no header, not even that.
   virtual std::vector<std::string> headers() const = 0;
+  // Names of the cookies that it reads in the header `cookie`, as globs.
+  virtual std::vector<std::string> cookies() const { return {}; }
   // The headers of proxies that it reads; null if it reads none.
   virtual const ProxyHeaders* proxy_headers() const { return nullptr; }
   // Whether the credentials hold one that this authenticator is responsible for, valid or not.
@@ -59,7 +62,8 @@ class AuthenticatorSet {
 
   // Authenticates by the one authenticator that recognizes the credentials. Errors: AUTHENTICATION_REQUIRED without
   // credentials where anonymous callers are unknown, and from a proxy that names no user; AMBIGUOUS_CREDENTIALS,
-  // AUTHENTICATION_FAILED. Credentials that nobody recognizes fail: anonymous applies only when there are none.
+  // AUTHENTICATION_FAILED. Credentials that nobody recognizes fail: anonymous applies only when there are none. A
+  // cookie that no authenticator names is no credential: browsers send those of every application on the host.
   void Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const;
 
   // The same, and says of every authenticator what it had to do with it.
@@ -75,19 +79,22 @@ class AuthenticatorSet {
   // What of a caller's credentials counts: all but a certificate that no authenticator accepts, which only secures the
   // connection.
   Credentials CallerOf(Credentials presented) const;
-  // Sorts out headers of proxies in a call from `peer_address`, the address of the socket: moves them to
-  // `trusted_headers`, which are there afterwards exactly if the peer is a proxy. Errors: AUTHENTICATION_FAILED if the
-  // peer is none and the call carries one.
-  absl::Status SortProxyHeaders(std::string_view peer_address, Credentials& credentials) const;
+  // Sorts out the headers of a call from `peer_address`, the address of the socket: leaves out cookies that are no
+  // credentials, and moves headers of proxies to `trusted_headers`, which are there afterwards exactly if the peer is a
+  // proxy. Errors: AUTHENTICATION_FAILED if the peer is none and the call carries one.
+  absl::Status SortHeaders(std::string_view peer_address, Credentials& credentials) const;
 
  private:
+  // The credentials without cookies that are none; nothing if they are so already.
+  std::optional<Credentials> WithoutForeignCookies(const Credentials& credentials) const;
   absl::StatusOr<const Authenticator*> Select(const Credentials& credentials) const;
   std::vector<AuthenticatorVerdict> Verdicts(const Credentials& credentials) const;
 
   std::vector<std::unique_ptr<const Authenticator>> authenticators_;
   std::string anonymous_;
   std::vector<std::string> headers_;
-  bool has_proxies_ = false;  // whether some authenticator reads headers of proxies
+  std::vector<std::string> cookies_;  // globs of all authenticators
+  bool has_proxies_ = false;          // whether some authenticator reads headers of proxies
 };
 
 // The token of a `Bearer` credential (RFC 6750 section 2.1; the scheme's case does not matter), or empty.

@@ -113,7 +113,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
 
 absl::StatusOr<TokenAuthority::Presented> TokenAuthority::PresentedIn(const CallContext& context) const {
   Presented presented{state_->authenticators.CallerOf(context.caller), context.credentials};
-  LKT_RETURN_IF_ERROR(state_->authenticators.SortProxyHeaders(context.peer_address, presented.principal));
+  LKT_RETURN_IF_ERROR(state_->authenticators.SortHeaders(context.peer_address, presented.principal));
   return presented;
 }
 

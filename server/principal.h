@@ -38,6 +38,9 @@ struct Credentials {
 // The header that carries a caller's credential. It is never relayed and never counts for a principal.
 inline constexpr std::string_view kCallerHeader = "x-caller-authorization";
 
+// The header that carries cookies, of which those count that an authenticator names.
+inline constexpr std::string_view kCookieHeader = "cookie";
+
 // Most bytes of a subject that somebody else states.
 inline constexpr std::size_t kMaxSubjectBytes = 256;
 

@@ -15,6 +15,7 @@
 #include "server/authn/mtls.h"
 #include "server/authn/trusted_headers.h"
 #include "server/build/context.h"
+#include "server/build/forward_auth.h"
 #include "server/build/introspection.h"
 #include "server/build/jwt.h"
 #include "server/build/kubernetes.h"
@@ -69,11 +70,15 @@ class AuthenticatorBuilder {
         case cfg::Authenticator::kSpiffeJwt:
           Add(BuildSpiffe(ConfigPath(path, "spiffe_jwt"), authenticator.name(), authenticator.spiffe_jwt(), context_));
           break;
-        default:
-          context_.Problem(
-              path,
-              "says not how: give `jwt`, `oauth2_introspection`, `kubernetes_service_account`, `spiffe_jwt`, "
-              "`api_keys`, `mtls`, `trusted_headers` or `anonymous`");
+        case cfg::Authenticator::kForwardAuth:
+          Add(BuildForwardAuth(ConfigPath(path, "forward_auth"), authenticator.name(), authenticator.forward_auth(),
+                               context_));
+          break;
+        case cfg::Authenticator::KIND_NOT_SET:
+          context_.Problem(path,
+                           "says not how: give `jwt`, `forward_auth`, `oauth2_introspection`, "
+                           "`kubernetes_service_account`, `spiffe_jwt`, `api_keys`, `mtls`, `trusted_headers` or "
+                           "`anonymous`");
       }
     }
     CheckOpaqueTokens(authenticators, context_);

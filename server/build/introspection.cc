@@ -1,11 +1,11 @@
 #include "server/build/introspection.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/text.h"
 #include "server/authn/introspection.h"
+#include "server/build/asked_service.h"
 #include "server/build/context.h"
 #include "server/build/token_fields.h"
 
@@ -13,14 +13,6 @@ namespace livekit::token::build {
 namespace {
 
 namespace cfg = config::v1;
-
-constexpr std::chrono::seconds kMaxCacheTtl{60};
-constexpr std::chrono::milliseconds kMinTimeout{100};
-constexpr std::chrono::milliseconds kMaxTimeout{8000};
-constexpr std::chrono::milliseconds kDefaultTimeout{3000};
-// An answer holds claims, which are sent with each request elsewhere.
-constexpr std::size_t kMaxAnswerBytes = std::size_t{64} * 1024;
-constexpr http::ClientOptions kClientOptions{64, 1024};
 
 class IntrospectionBuilder {
  public:
@@ -38,18 +30,18 @@ class IntrospectionBuilder {
     options.rules.audiences = Audiences();
     options.rules.subject_claim = TokenSubjectClaim(Path("subject_claim"), introspection_.subject_claim(), context_);
     options.rules.livekit_keys.insert(context_.key_ids.begin(), context_.key_ids.end());
-    options.request = Request();
+    options.request = AskedService(path_, introspection_.url(), introspection_.allow_http(), introspection_.ca_file(),
+                                   introspection_.has_timeout() ? &introspection_.timeout() : nullptr, context_);
     options.client_id = Required("client_id", introspection_.client_id());
     options.client_secret = ClientSecret();
     options.client_auth = Auth();
-    if (introspection_.has_cache_ttl()) options.cache_ttl = CacheTtl();
-    if (context_.problems.size() != before || context_.options.check_only) return nullptr;
-    auto client = http::Client::Start(kClientOptions);
-    if (!client.ok()) {
-      context_.Problem(path_, "the server cannot be asked: the system refuses the client what it needs");
-      return nullptr;
+    if (introspection_.has_cache_ttl()) {
+      options.cache_ttl = AnswerLifetime(Path("cache_ttl"), introspection_.cache_ttl(), context_);
     }
-    return std::make_unique<IntrospectionAuthenticator>(std::move(options), *std::move(client));
+    if (context_.problems.size() != before || context_.options.check_only) return nullptr;
+    auto client = OwnClient(path_, context_);
+    if (client == nullptr) return nullptr;
+    return std::make_unique<IntrospectionAuthenticator>(std::move(options), std::move(client));
   }
 
  private:
@@ -80,19 +72,6 @@ class IntrospectionBuilder {
     return TokenAudiences(Path("audiences"), introspection_.audiences(), context_);
   }
 
-  http::ClientRequest Request() {
-    http::ClientRequest request;
-    request.url = Required("url", introspection_.url());
-    request.allow_http = introspection_.allow_http();
-    request.ca_file = introspection_.ca_file();
-    request.timeout = Timeout();
-    request.connect_timeout = std::min(request.connect_timeout, request.timeout);
-    request.max_body_bytes = kMaxAnswerBytes;
-    CheckAddress(Path("url"), request.url, request.allow_http, ", unless `allow_http` permits http://", context_);
-    CheckAuthorities(Path("ca_file"), request.ca_file, context_);
-    return request;
-  }
-
   Secret ClientSecret() {
     const std::string& file = Required("client_secret_file", introspection_.client_secret_file());
     if (file.empty()) return {};
@@ -107,23 +86,6 @@ class IntrospectionBuilder {
     if (auth == "post") return ClientAuth::kPost;
     if (!auth.empty() && auth != "basic") Problem("client_auth", "must be basic or post");
     return ClientAuth::kBasic;
-  }
-
-  std::chrono::seconds CacheTtl() {
-    const auto ttl = context_.Seconds(Path("cache_ttl"), introspection_.cache_ttl());
-    if (ttl.count() < 0 || ttl > kMaxCacheTtl) {
-      Problem("cache_ttl", "must be from 0s to 60s: for that long a token is accepted that has been revoked");
-    }
-    return ttl;
-  }
-
-  std::chrono::milliseconds Timeout() {
-    if (!introspection_.has_timeout()) return kDefaultTimeout;
-    const auto& timeout = introspection_.timeout();
-    const auto time = std::chrono::seconds(std::clamp<std::int64_t>(timeout.seconds(), -1, 60)) +
-                      std::chrono::milliseconds(timeout.nanos() / 1'000'000);
-    if (time < kMinTimeout || time > kMaxTimeout) Problem("timeout", "must be from 100ms to 8s");
-    return time;
   }
 
   const std::string& path_;

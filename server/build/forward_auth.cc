@@ -1,0 +1,126 @@
+#include "server/build/forward_auth.h"
+
+#include <string_view>
+#include <utility>
+
+#include "base/text.h"
+#include "server/authn/forward_auth.h"
+#include "server/build/asked_service.h"
+#include "server/build/context.h"
+#include "service/trusted_proxy.h"
+
+namespace livekit::token::build {
+namespace {
+
+namespace cfg = config::v1;
+
+class ForwardAuthBuilder {
+ public:
+  ForwardAuthBuilder(const std::string& path, const cfg::ForwardAuth& forward, Context& context)
+      : path_(path), forward_(forward), context_(context) {}
+
+  std::unique_ptr<const Authenticator> Build(const std::string& name) {
+    const std::size_t before = context_.problems.size();
+    ForwardAuthOptions options;
+    options.name = name;
+    options.headers = Headers();
+    options.cookies = Cookies();
+    if (forward_.forward_headers().empty() && forward_.forward_cookies().empty()) {
+      context_.Problem(path_, "knows nobody; give `forward_headers` or `forward_cookies`");
+    }
+    ReadSubject(options.rules);
+    ReadClaims(options.rules);
+    options.request = AskedService(path_, forward_.url(), forward_.allow_http(), forward_.ca_file(),
+                                   forward_.has_timeout() ? &forward_.timeout() : nullptr, context_);
+    if (forward_.has_cache_ttl()) options.cache_ttl = AnswerLifetime(Path("cache_ttl"), forward_.cache_ttl(), context_);
+    if (context_.problems.size() != before || context_.options.check_only) return nullptr;
+    auto client = OwnClient(path_, context_);
+    if (client == nullptr) return nullptr;
+    return std::make_unique<ForwardAuthenticator>(std::move(options), std::move(client));
+  }
+
+ private:
+  std::string Path(std::string_view field) const { return ConfigPath(path_, field); }
+  void Problem(std::string_view field, std::string message) { context_.Problem(Path(field), std::move(message)); }
+
+  std::vector<std::string> Headers() {
+    std::vector<std::string> headers;
+    for (int i = 0; i < forward_.forward_headers_size(); ++i) {
+      const std::string path = ConfigPath(Path("forward_headers"), i);
+      std::string name = AsciiLower(forward_.forward_headers(i));
+      if (name != "authorization" && !CheckIdentityHeader(name).empty()) {
+        context_.Problem(path, "is not a header in which end users bring a credential; cookies have their own list");
+      } else if (!context_.forwarded_headers.insert(name).second) {
+        context_.Problem(path, "is passed on twice, so that whose it is would be ambiguous");
+      }
+      headers.push_back(std::move(name));
+    }
+    return headers;
+  }
+
+  std::vector<std::string> Cookies() {
+    const auto& cookies = forward_.forward_cookies();
+    context_.CheckGlobs(Path("forward_cookies"), cookies);
+    for (int i = 0; i < cookies.size(); ++i) {
+      if (!cookies[i].empty() && cookies[i].find_first_not_of('*') == std::string::npos) {
+        context_.Problem(ConfigPath(Path("forward_cookies"), i),
+                         "would pass on every cookie; name those that are credentials");
+      }
+    }
+    return {cookies.begin(), cookies.end()};
+  }
+
+  std::optional<ClaimPath> JsonPath(const std::string& path, const std::string& text) {
+    auto parsed = ClaimPath::Parse(text);
+    if (!parsed) context_.Problem(path, "must be a path in the body such as user.id");
+    return parsed;
+  }
+
+  std::string HeaderName(const std::string& path, const std::string& text) {
+    std::string name = AsciiLower(text);
+    if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") != std::string::npos) {
+      context_.Problem(path, "is not the name of a header");
+    }
+    return name;
+  }
+
+  void ReadSubject(ForwardAuthRules& rules) {
+    const auto& subject = forward_.subject();
+    if (subject.json().empty() == subject.header().empty()) {
+      return Problem("subject", "is required: give either `json` or `header`, where the answer names the user");
+    }
+    const std::string path = Path("subject");
+    if (subject.header().empty()) {
+      rules.subject_path = JsonPath(ConfigPath(path, "json"), subject.json());
+    } else {
+      rules.subject_header = HeaderName(ConfigPath(path, "header"), subject.header());
+    }
+  }
+
+  void ReadClaims(ForwardAuthRules& rules) {
+    const auto& claims = forward_.claims();
+    const std::string path = Path("claims");
+    rules.whole_body = claims.json() == ".";
+    if (!claims.json().empty() && !rules.whole_body) {
+      rules.claims_path = JsonPath(ConfigPath(path, "json"), claims.json());
+    }
+    const std::string headers = ConfigPath(path, "headers");
+    for (const auto& [claim, header] : claims.headers()) {
+      if (claim.empty()) context_.Problem(headers, "has a claim without name");
+      rules.claim_headers[claim] = HeaderName(ConfigPath(headers, claim), header);
+    }
+  }
+
+  const std::string& path_;
+  const cfg::ForwardAuth& forward_;
+  Context& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Authenticator> BuildForwardAuth(const std::string& path, const std::string& name,
+                                                      const cfg::ForwardAuth& forward, Context& context) {
+  return ForwardAuthBuilder(path, forward, context).Build(name);
+}
+
+}  // namespace livekit::token::build
