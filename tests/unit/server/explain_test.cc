@@ -139,6 +139,36 @@ TEST_F(Explains, TellsThatAKeyHasExpired) {
   EXPECT_EQ(answer.authenticators(0).message(), "It refuses the credential: the key has expired.");
 }
 
+TEST_F(Explains, ProxiesAsTheyAreHeard) {
+  Use(With("  - { name: guests, anonymous: {} }",
+           "  - { name: guests, anonymous: {} }\n"
+           "  - { name: proxy, trusted_headers: { subject_header: x-user, claim_headers: { team: x-team } } }"));
+  Asked asked;
+  asked.mutable_presented()->mutable_trusted_headers();
+  Answer answer = Explained(asked);
+  EXPECT_TRUE(IsWhatHappens(asked, answer));
+  EXPECT_EQ(answer.refusal().reason(), v1::AUTHENTICATION_REQUIRED);
+  ASSERT_EQ(answer.authenticators_size(), 4);
+  EXPECT_EQ(answer.authenticators(3).name(), "guests");
+  EXPECT_EQ(answer.authenticators(3).message(), "It is not for requests of a proxy that names no user.");
+  for (const auto& [name, value] : {std::pair{"x-user", "alice"}, std::pair{"x-team", "a"}}) {
+    auto& header = *asked.mutable_presented()->mutable_trusted_headers()->add_headers();
+    header.set_header(name);
+    header.set_value(value);
+  }
+  answer = Explained(asked);
+  EXPECT_TRUE(IsWhatHappens(asked, answer));
+  EXPECT_EQ(answer.refusal().reason(), v1::NO_POLICY);
+  EXPECT_EQ(answer.principal().subject(), "alice");
+  EXPECT_EQ(answer.principal().claims().fields().at("team").string_value(), "a");
+  // What a client sends itself is no proxy's.
+  Asked client;
+  *client.mutable_presented()->mutable_credentials() = asked.presented().trusted_headers().headers();
+  answer = Explained(client);
+  EXPECT_TRUE(IsWhatHappens(client, answer));
+  EXPECT_EQ(answer.refusal().reason(), v1::AUTHENTICATION_FAILED);
+}
+
 TEST_F(Explains, ThoseWithoutCredentials) {
   for (const bool presented : {false, true}) {
     Asked asked = Of(InRoom("lobby"));
