@@ -82,6 +82,7 @@ class AuthenticatorBuilder {
       }
     }
     CheckOpaqueTokens(authenticators, context_);
+    CheckForwardedHeaders(authenticators, context_);
     CheckProxyHeaders();
     if (context_.client_certificates && !has_mtls_) {
       context_.Warning("listen.tls.client_ca_file", "identifies nobody without an authenticator of kind `mtls`");

@@ -118,6 +118,45 @@ class ForwardAuthBuilder {
 
 }  // namespace
 
+namespace {
+
+// The header in which an authenticator of another kind reads its credentials; empty if there is none.
+std::string CredentialHeader(const cfg::Authenticator& authenticator) {
+  const auto header = [](const std::string& stated, const char* otherwise) {
+    return stated.empty() ? otherwise : AsciiLower(stated);
+  };
+  switch (authenticator.kind_case()) {
+    case cfg::Authenticator::kApiKeys:
+      return header(authenticator.api_keys().header(), "x-api-key");
+    case cfg::Authenticator::kJwt:
+      return header(authenticator.jwt().header(), "authorization");
+    case cfg::Authenticator::kKubernetesServiceAccount:
+      return header(authenticator.kubernetes_service_account().header(), "authorization");
+    case cfg::Authenticator::kSpiffeJwt:
+      return header(authenticator.spiffe_jwt().header(), "authorization");
+    default:
+      return {};  // oauth2_introspection looks for itself
+  }
+}
+
+}  // namespace
+
+void CheckForwardedHeaders(const google::protobuf::RepeatedPtrField<cfg::Authenticator>& authenticators,
+                           Context& context) {
+  for (int i = 0; i < authenticators.size(); ++i) {
+    const auto& headers = authenticators[i].forward_auth().forward_headers();
+    const std::string path = ConfigPath(ConfigPath(ConfigPath("authenticators", i), "forward_auth"), "forward_headers");
+    for (int j = 0; j < headers.size(); ++j) {
+      for (const auto& other : authenticators) {
+        if (CredentialHeader(other) != AsciiLower(headers[j])) continue;
+        context.Problem(ConfigPath(path, j), "is read by " + other.name() +
+                                                 " too, so that every credential of it "
+                                                 "would be ambiguous");
+      }
+    }
+  }
+}
+
 std::unique_ptr<const Authenticator> BuildForwardAuth(const std::string& path, const std::string& name,
                                                       const cfg::ForwardAuth& forward, Context& context) {
   return ForwardAuthBuilder(path, forward, context).Build(name);
