@@ -148,7 +148,8 @@ void CheckForwardedHeaders(const google::protobuf::RepeatedPtrField<cfg::Authent
     const std::string path = ConfigPath(ConfigPath(ConfigPath("authenticators", i), "forward_auth"), "forward_headers");
     for (int j = 0; j < headers.size(); ++j) {
       for (const auto& other : authenticators) {
-        if (CredentialHeader(other) != AsciiLower(headers[j])) continue;
+        const std::string header = CredentialHeader(other);
+        if (header.empty() || header != AsciiLower(headers[j])) continue;
         context.Problem(ConfigPath(path, j), "is read by " + other.name() +
                                                  " too, so that every credential of it "
                                                  "would be ambiguous");
