@@ -185,6 +185,7 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
   if (listen.admin().empty()) listen.set_admin(options.dev ? "localhost:9464" : "[::]:9464");
   if (config.server().address().empty()) config.mutable_server()->set_address("localhost:50051");
   if (config.relay_headers().empty()) config.add_relay_headers("authorization");
+  if (options.dev) config.set_sandbox(true);
   if (config.token_paths().empty()) {
     config.add_token_paths("/getToken");
     config.add_token_paths("/api/token");

@@ -46,6 +46,11 @@ cfg::ServerConfig DevConfig(const Environment& environment) {
   room_config.mutable_limits()->set_max_participants(kAny);
   room_config.mutable_limits()->set_max_playout_delay(kAny);
   room_config.mutable_limits()->set_sync_streams(true);
+  // The same for the sandbox route: a policy without sandbox ids is not for requests that have one.
+  auto& sandbox = *config.add_policies();
+  sandbox = config.policies(0);
+  sandbox.set_name("dev-sandbox");
+  sandbox.mutable_match()->add_sandbox_id("*");
 
   auto& service = *config.add_services();
   service.set_name("dev");

@@ -75,12 +75,17 @@ std::string DevBanner(const cfg::ServerConfig& config, std::string_view http_add
   text += url.empty() ? "ws://<the host you call>:7880 (set LIVEKIT_URL for another)" : url;
   text += "\n";
   if (!http_address.empty()) {
-    const std::string endpoint = "http://" + Reachable(http_address) + "/getToken";
+    const std::string base = "http://" + Reachable(http_address);
+    const std::string endpoint = base + "/getToken";
     text += "\nTry it:\n  curl -s -X POST " + endpoint +
             " -H 'Content-Type: application/json' -d '{\"room_name\":\"lobby\",\"participant_identity\":\"alice\"}'\n"
             "\nIn an app (livekit-client 2.18.4 or later):\n"
             "  const tokens = TokenSource.endpoint('" +
-            endpoint + "');\n  const { serverUrl, participantToken } = await tokens.fetch({ roomName: 'lobby' });\n";
+            endpoint +
+            "');\n  const { serverUrl, participantToken } = await tokens.fetch({ roomName: 'lobby' });\n"
+            "or, in place of LiveKit's development token server and with any id:\n"
+            "  const tokens = TokenSource.developmentTokenServer('my-app', { baseUrl: '" +
+            base + "' });\n";
   }
   text +=
       "\nFrom a service:\n  grpcurl -plaintext -d '{\"grants\":{\"identity\":\"alice\",\"video\":{\"room_join\":true,"

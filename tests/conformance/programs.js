@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,8 +19,8 @@ function environment(extra) {
   return { ...Object.fromEntries(kept), LIVEKIT_API_KEY: apiKey, LIVEKIT_API_SECRET: apiSecret, ...extra };
 }
 
-// A folder for unix sockets; their paths must be short.
-function temporaryFolder() {
+// A folder for configurations, and for unix sockets, whose paths must be short.
+export function temporaryFolder() {
   const folder = mkdtempSync(path.join(tmpdir(), 'lk-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -74,6 +74,24 @@ export async function start(program, listeners, flags, env = {}) {
   ]);
   clearTimeout(overdue);
   return running;
+}
+
+// Starts the standalone with the configuration `yaml`. Each name in `files` stands in it for a file with that text.
+export async function startWith(yaml, files = {}, env = {}) {
+  const folder = temporaryFolder();
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(folder, name);
+    writeFileSync(file, text, { mode: 0o600 });
+    yaml = yaml.replaceAll(name, file);
+  }
+  const file = path.join(folder, 'token.yaml');
+  writeFileSync(file, yaml);
+  return start(
+    'livekit-token-standalone',
+    ['http', 'grpc', 'admin'],
+    [`--config=${file}`, '--http_listen=127.0.0.1:0', '--grpc_listen=127.0.0.1:0', '--admin_listen=127.0.0.1:0'],
+    env,
+  );
 }
 
 // The three ways to serve the endpoint. Each starts what it needs and gives the URL of the endpoint, the address of the

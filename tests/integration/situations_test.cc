@@ -590,7 +590,8 @@ TEST(PrintExample, PrintsWhatBothProgramsRead) {
   folder.Write("partners.yaml", "keys: []\n");
   folder.Write("services.keys.yaml", "keys: []\n");
   folder.Write("tickets.secret", kTicketSecret);
-  for (const char* name : {"agents", "api_key", "auth0", "firebase", "keycloak", "services", "tenants", "tickets"}) {
+  for (const char* name :
+       {"agents", "api_key", "auth0", "firebase", "keycloak", "sandbox", "services", "tenants", "tickets"}) {
     for (const char* program : {"livekit-token-server", "livekit-token-standalone"}) {
       const Finished printed = RunProgram(program, {"--print_example", name});
       ASSERT_EQ(printed.status, 0) << printed.output;
@@ -703,20 +704,11 @@ policies:
 
 TEST_F(Situation, MigrationFromTheSandbox) {
   folder_.Write("gateway.yaml", "keys:\n" + KeyLine("gateway"));
-  Start(std::string(kProject) + R"(
-authenticators:
-  - { name: guests, anonymous: {} }
-  - { name: programs, api_keys: { file: )" +
-        folder_.path() + R"(/gateway.yaml, header: authorization } }
-services:
-  - { name: gateway, match: { authenticator: programs, subject: gateway }, relay: true }
-policies:
-  - name: sandbox
-    match: { authenticator: guests, sandbox_id: [my-app-1x2y] }
-    room: { client: allow, default: "sbx-{random}" }
-    grants: { can_publish: true, can_subscribe: true, can_publish_data: true }
-gateway: { sandbox: true }
-)");
+  std::string yaml = WithOurKeys(Example("sandbox"), "https://login.acme.dev/");
+  const std::string list = "\nauthenticators:\n";
+  yaml.insert(yaml.find(list) + list.size(), "  - { name: programs, api_keys: { file: " + folder_.path() +
+                                                 "/gateway.yaml, header: authorization } }\n");
+  Start(yaml + "services:\n  - { name: gateway, match: { authenticator: programs, subject: gateway }, relay: true }\n");
   const std::string route = "/api/v2/sandbox/connection-details";
   const auto over_grpc = [&](const std::string& sandbox_id) -> json {
     v1::BatchIssueParticipantTokensRequest request;
@@ -731,7 +723,7 @@ gateway: { sandbox: true }
     if (result.has_error()) return {{"reason", v1::ErrorReason_Name(result.error().reason())}};
     return {{"claims", ClaimsOf(result.token().participant_token())}};
   };
-  const json expected = {{"claims", {{"sub", "guest-*"}, {"video", {{"room", "sbx-*"}}}}}};
+  const json expected = {{"claims", {{"sub", "guest-*"}, {"video", {{"room", "demo-*"}}}}}};
   EXPECT_TRUE(Contains(Post({{"X-Sandbox-ID", "my-app-1x2y"}}, json::object(), route), expected));
   EXPECT_TRUE(Contains(over_grpc("my-app-1x2y"), expected));
   // The id opens this route only, and only this id does.
@@ -744,6 +736,20 @@ gateway: { sandbox: true }
   EXPECT_EQ(Post({{"X-Sandbox-ID", "my app"}}, json::object(), route), malformed);
   EXPECT_EQ(over_grpc(""), none);
   EXPECT_EQ(over_grpc("another"), none);
+
+  // A user's credential counts beside the id, and opens nothing without it either.
+  Headers user = User({{"iss", "https://login.acme.dev/"}, {"aud", "calls"}, {"sub", "alice"}, {"name", "Alice"}});
+  EXPECT_EQ(Post(user, json::object(), route), none);
+  EXPECT_EQ(Post(user, json::object()), none);
+  user.push_back({"X-Sandbox-ID", "my-app-1x2y"});
+  EXPECT_TRUE(Contains(Post(user, {{"room_name", "lobby"}}, route),
+                       {{"claims", {{"sub", "alice"}, {"name", "Alice"}, {"video", {{"room", "lobby"}}}}}}));
+  EXPECT_EQ(Post(user, json::object()), none);
+  EXPECT_EQ(Post({{"X-Sandbox-ID", "my-app-1x2y"}}, {{"room_name", "lobby"}}, route),
+            json({{"reason", "ROOM_NOT_PERMITTED"}}));
+  Headers stranger = User({{"iss", "https://login.acme.dev/"}, {"aud", "others"}, {"sub", "alice"}});
+  stranger.push_back({"X-Sandbox-ID", "my-app-1x2y"});
+  EXPECT_EQ(Post(stranger, json::object(), route), json({{"reason", "AUTHENTICATION_FAILED"}}));
 }
 
 }  // namespace

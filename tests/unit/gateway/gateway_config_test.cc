@@ -256,6 +256,13 @@ TEST(WithDefaults, ListensOnLoopbackInDevelopment) {
   EXPECT_EQ(WithDefaults({}, {true, true}).listen().admin(), "localhost:9464");
 }
 
+TEST(WithDefaults, AnswersTheSandboxRouteInDevelopmentOrWhenAsked) {
+  EXPECT_FALSE(WithDefaults({}, {}).sandbox());
+  EXPECT_TRUE(WithDefaults({}, {true, false}).sandbox());
+  EXPECT_TRUE(WithDefaults({}, {true, true}).sandbox());
+  EXPECT_TRUE(WithDefaults(FromYaml("{ sandbox: true }"), {}).sandbox());
+}
+
 TEST(WithDefaults, KeepsWhatIsGiven) {
   auto config = FromYaml("{ relay_headers: [x-api-key], token_paths: [/t], drain: { timeout: 0s } }");
   config = WithDefaults(config, {});

@@ -75,6 +75,23 @@ TEST_F(DevelopmentMode, LetsAnonymousClientsChooseEverything) {
   EXPECT_THAT(Issue(As(""), request), IsRefusal(v1::CREDENTIALS_IN_ROOM_CONFIG));
 }
 
+TEST_F(DevelopmentMode, TakesAnySandboxIdAndIsAsOpenWithOneAsWithout) {
+  const auto config = DevConfig(NoEnvironment());
+  ASSERT_EQ(config.policies_size(), 2);
+  auto with_id = config.policies(1);
+  EXPECT_THAT(with_id.match().sandbox_id(), ::testing::ElementsAre("*"));
+  with_id.mutable_match()->clear_sandbox_id();
+  with_id.set_name(config.policies(0).name());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(with_id, config.policies(0)));
+
+  Start(NoEnvironment());
+  v1::BatchIssueParticipantTokensRequest request;
+  for (const char* id : {"", "my-app-1x2y", "x"}) request.add_items()->set_sandbox_id(id);
+  auto batch = BatchIssue(As(""), request);
+  ASSERT_OK(batch);
+  for (const auto& result : batch->results()) EXPECT_TRUE(result.has_token()) << result.DebugString();
+}
+
 TEST_F(DevelopmentMode, MintsEverythingButCredentials) {
   Start(NoEnvironment());
   v1::MintAccessTokenRequest request = Join("alice", "lobby");

@@ -215,10 +215,12 @@ TEST(DevBanner, WarnsAndPrintsLinesToPaste) {
   EXPECT_THAT(both, HasSubstr("without authentication"));
   EXPECT_THAT(both, HasSubstr("curl -s -X POST http://localhost:3000/getToken"));
   EXPECT_THAT(both, HasSubstr("TokenSource.endpoint('http://localhost:3000/getToken')"));
+  EXPECT_THAT(both, HasSubstr("TokenSource.developmentTokenServer('my-app', { baseUrl: 'http://localhost:3000' })"));
   EXPECT_THAT(both, HasSubstr("localhost:50051 livekit.token.v1.TokenService/MintAccessToken"));
   EXPECT_THAT(both, HasSubstr(":7880"));
   const std::string grpc = DevBanner(config, "", "[::]:50051");
   EXPECT_THAT(grpc, Not(HasSubstr("curl -s")));
+  EXPECT_THAT(grpc, Not(HasSubstr("TokenSource")));
   EXPECT_THAT(grpc, HasSubstr("localhost:50051"));
   const auto cloud = DevConfig(EnvironmentOf(
       {{"LIVEKIT_URL", "wss://acme.livekit.cloud"}, {"LIVEKIT_API_KEY", "APIx"}, {"LIVEKIT_API_SECRET", kMarker}}));
