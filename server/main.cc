@@ -39,8 +39,8 @@ ABSL_FLAG(std::string, jwt_audience, "",
           "LIVEKIT_TOKEN_JWT_AUDIENCE");
 ABSL_FLAG(
     std::string, print_example, "",
-    "Print a complete configuration to start from: agents, api_key, auth0, firebase, keycloak, sandbox, services, "
-    "tenants or tickets");
+    "Print a complete configuration to start from: agents, api_key, auth0, firebase, keycloak, nextauth, sandbox, "
+    "services, tenants or tickets");
 ABSL_FLAG(std::string, test_policy, "",
           "Run the tests of this file against the configuration's policies, print what fails, and exit");
 ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for this id, and exit");

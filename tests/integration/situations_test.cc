@@ -1,13 +1,16 @@
-// Fourteen situations in which people need tokens, each a configuration with requests that are allowed and some that
+// Situations in which people need tokens, each a configuration with requests that are allowed and some that
 // are refused, over HTTP and over gRPC. The configurations of --print_example are used as printed, except for where
 // keys are found.
 
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -369,6 +372,119 @@ TEST_F(Situation, FirebaseWithKeysOfAnotherHost) {
                 {{"room_name", "r"}}, "AUTHENTICATION_FAILED");
 }
 
+// A service that is asked about credentials: answers with what `answer` makes of a request.
+class Asked final : public http::Handler {
+ public:
+  using Answer = std::function<std::pair<int, std::string>(const http::Request& request)>;
+
+  explicit Asked(Answer answer) : answer_(std::move(answer)) {
+    http::ServerOptions options;
+    options.address = "127.0.0.1:0";
+    options.body_paths = {"/introspect"};
+    auto started = http::Server::Start(std::move(options), *this);
+    EXPECT_TRUE(started.ok());
+    if (started.ok()) server_ = *std::move(started);
+  }
+  std::string Url(const std::string& path) const {
+    return "http://127.0.0.1:" + std::to_string(server_->port()) + path;
+  }
+
+  void Handle(const http::Request& request, http::Respond respond) override {
+    http::Response response;
+    std::tie(response.status, response.body) = answer_(request);
+    response.content_type = "application/json";
+    respond(std::move(response));
+  }
+  http::Response Refuse(const http::Request& /*request*/, v1::ErrorReason reason) override {
+    http::Response response;
+    response.status = GetReasonInfo(reason).http_status;
+    return response;
+  }
+
+ private:
+  const Answer answer_;
+  std::unique_ptr<http::Server> server_;
+};
+
+TEST_F(Situation, SessionsOfAuthJs) {
+  const Asked application([](const http::Request& request) -> std::pair<int, std::string> {
+    const auto cookie = request.SingleHeader("cookie");
+    if (request.path != "/api/auth/session") return {404, ""};
+    if (cookie == "__Secure-authjs.session-token=MARKER-ann") {
+      return {200, R"({"user":{"name":"Ann","email":"ann@acme.dev","image":null},"expires":"2027-01-01T00:00:00Z"})"};
+    }
+    if (cookie == "__Secure-authjs.session-token=MARKER-500") return {500, R"({"user":{"email":"ann@acme.dev"}})"};
+    return {200, "{}"};
+  });
+  Start(Replace(Example("nextauth"), "http://web:3000/api/auth/session", application.Url("/api/auth/session")));
+  const auto cookie = [](const std::string& value) -> Headers {
+    return {{"Cookie", "theme=dark; __Secure-authjs.session-token=" + value + "; authjs.csrf-token=x"}};
+  };
+  ExpectToken(cookie("MARKER-ann"), {{"room_name", "standup"}},
+              {{"sub", "ann@acme.dev"}, {"name", "Ann"}, {"video", {{"room", "standup"}}}});
+  EXPECT_TRUE(Post(cookie("MARKER-ann"), {{"room_name", "r"}}, "/livekit/getToken").contains("claims"));
+  ExpectRefused(cookie("MARKER-ann"), {{"room_name", "r"}, {"participant_identity", "bob@acme.dev"}},
+                "IDENTITY_NOT_PERMITTED");
+  ExpectRefused(cookie("MARKER-ended"), {{"room_name", "r"}}, "AUTHENTICATION_FAILED");
+  // The contract: no subject is 401 whatever the status, and a failure names nobody.
+  ExpectRefused(cookie("MARKER-500"), {{"room_name", "r"}}, "AUTHENTICATION_FAILED");
+  ExpectRefused({{"Cookie", "theme=dark"}}, {{"room_name", "r"}}, "AUTHENTICATION_REQUIRED");
+  ExpectRefused({}, {{"room_name", "r"}}, "AUTHENTICATION_REQUIRED");
+  // A page of another site.
+  auto foreign = cookie("MARKER-ann");
+  foreign.emplace_back("Sec-Fetch-Site", "cross-site");
+  EXPECT_EQ(Post(foreign, {{"room_name", "r"}}), json({{"reason", "ORIGIN_NOT_ALLOWED"}}));
+}
+
+TEST_F(Situation, OpaqueTokensOfAnAuthorizationServer) {
+  const Asked server([](const http::Request& request) -> std::pair<int, std::string> {
+    // echo -n 'calls:MARKER-client' | base64
+    if (request.SingleHeader("authorization") != "Basic Y2FsbHM6TUFSS0VSLWNsaWVudA==") return {401, "{}"};
+    if (request.body == "token=MARKER-ann&token_type_hint=access_token") {
+      return {200, R"({"active":true,"sub":"ann","aud":"calls","scope":"calls:join openid"})"};
+    }
+    if (request.body == "token=MARKER-mail&token_type_hint=access_token") {
+      return {200, R"({"active":true,"sub":"ann","aud":"mail","scope":"calls:join"})"};
+    }
+    return {200, R"({"active":false})"};
+  });
+  folder_.Write("client.secret", "MARKER-client\n");
+  Start(std::string(kProject) + "authenticators:\n  - name: opaque\n    oauth2_introspection: { url: \"" +
+        server.Url("/introspect") + "\", allow_http: true, client_id: calls, client_secret_file: " + folder_.path() +
+        R"(/client.secret, audiences: [calls] }
+policies:
+  - name: user
+    match: { authenticator: opaque, scopes: ["calls:join"] }
+    room: { client: allow }
+)");
+  ExpectToken(Bearer("MARKER-ann"), {{"room_name", "r"}}, {{"sub", "ann"}, {"video", {{"room", "r"}}}});
+  ExpectRefused(Bearer("MARKER-mail"), {{"room_name", "r"}}, "AUTHENTICATION_FAILED");
+  ExpectRefused(Bearer("MARKER-revoked"), {{"room_name", "r"}}, "AUTHENTICATION_FAILED");
+  ExpectRefused({}, {{"room_name", "r"}}, "AUTHENTICATION_REQUIRED");
+}
+
+// Other authenticators of the process do not notice.
+TEST_F(Situation, AServiceThatIsDownStopsOnlyItsOwnUsers) {
+  folder_.Write("client.secret", "MARKER-client\n");
+  folder_.Write("partners.yaml", "keys:\n" + KeyLine("acme"));
+  Start(std::string(kProject) + R"(
+authenticators:
+  - { name: partners, api_keys: { file: )" +
+        folder_.path() + R"(/partners.yaml } }
+  - { name: opaque, oauth2_introspection: { url: "http://127.0.0.1:9/i", allow_http: true, client_id: calls, client_secret_file: )" +
+        folder_.path() + R"(/client.secret, audiences: [calls] } }
+  - { name: session, forward_auth: { url: "http://127.0.0.1:9/s", allow_http: true, forward_cookies: [session], subject: { json: id } } }
+policies:
+  - { name: partner, match: { authenticator: partners }, room: { client: allow } }
+  - { name: user, match: { authenticator: opaque }, room: { client: allow } }
+  - { name: visitor, match: { authenticator: session }, room: { client: allow } }
+gateway: { relay_headers: [authorization, x-api-key], relay_cookies: [session] }
+)");
+  ExpectRefused(Bearer("MARKER-ann"), {{"room_name", "r"}}, "UNAVAILABLE");
+  ExpectRefused({{"Cookie", "session=MARKER-ann"}}, {{"room_name", "r"}}, "UNAVAILABLE");
+  ExpectToken({{"X-API-Key", KeyOf("acme")}}, {{"room_name", "r"}}, {{"sub", "acme"}});
+}
+
 TEST_F(Situation, PartnersWithApiKeys) {
   folder_.Write("partners.yaml", "keys:\n" + KeyLine("acme", ", claims: { plan: pro }") + KeyLine("acme-two"));
   Start(Replace(Example("api_key"), "partners.yaml, header", folder_.path() + "/partners.yaml, header"));
@@ -590,8 +706,8 @@ TEST(PrintExample, PrintsWhatBothProgramsRead) {
   folder.Write("partners.yaml", "keys: []\n");
   folder.Write("services.keys.yaml", "keys: []\n");
   folder.Write("tickets.secret", kTicketSecret);
-  for (const char* name :
-       {"agents", "api_key", "auth0", "firebase", "keycloak", "sandbox", "services", "tenants", "tickets"}) {
+  for (const char* name : {"agents", "api_key", "auth0", "firebase", "keycloak", "nextauth", "sandbox", "services",
+                           "tenants", "tickets"}) {
     for (const char* program : {"livekit-token-server", "livekit-token-standalone"}) {
       const Finished printed = RunProgram(program, {"--print_example", name});
       ASSERT_EQ(printed.status, 0) << printed.output;
