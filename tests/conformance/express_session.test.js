@@ -126,7 +126,11 @@ describe('sessions of an Express application', () => {
     assert.equal(await verdict({ Cookie, Origin: 'https://evil.example' }), '403 ORIGIN_NOT_ALLOWED');
     assert.equal(await verdict({ Cookie, Origin: 'null' }), '403 ORIGIN_NOT_ALLOWED');
     assert.equal(await verdict({ Cookie, 'Content-Type': 'text/plain' }), '415 UNSUPPORTED_MEDIA_TYPE');
+    // Without `Origin`, what the browser says of the page's site counts.
+    assert.equal(await verdict({ Cookie, 'Sec-Fetch-Site': 'cross-site' }), '403 ORIGIN_NOT_ALLOWED');
+    assert.equal(await verdict({ Cookie, 'Sec-Fetch-Site': 'same-site' }), '403 ORIGIN_NOT_ALLOWED');
     assert.equal(seen.length, 0);
+    assert.equal(await verdict({ Cookie, 'Sec-Fetch-Site': 'same-origin' }), '201');
 
     const response = await ask({ Cookie, Origin: 'https://app.example' });
     assert.equal(response.status, 201);

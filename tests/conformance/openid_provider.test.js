@@ -66,10 +66,13 @@ projects:
   - { name: main, client_url: wss://acme.example, keys: { env: true } }
 authenticators:
   - { name: users, jwt: { issuer: "${issuer}", audiences: [${jwtResource}], algorithms: [RS256], allow_http: true } }
+  - { name: login, jwt: { issuer: "${issuer}", audiences: [app], algorithms: [RS256], allow_http: true, header: x-id-token } }
   - { name: opaque, oauth2_introspection: { url: "${introspection}", allow_http: true, client_id: token-service, client_secret_file: SECRET, audiences: ["${opaqueResource}"], cache_ttl: 0s } }
 policies:
   - { name: user, match: { authenticator: users, scopes: [calls:join] }, room: { client: allow }, identity: { client: forbid, value: "jwt-{subject}" } }
+  - { name: login, match: { authenticator: login }, room: { client: allow }, identity: { client: forbid, value: "login-{subject}" } }
   - { name: opaque, match: { authenticator: opaque, scopes: [calls:join] }, room: { client: allow }, identity: { client: forbid, value: "opaque-{subject}" } }
+gateway: { relay_headers: [authorization, x-id-token] }
 `;
 
 describe('oidc-provider', () => {
@@ -101,14 +104,17 @@ describe('oidc-provider', () => {
     server?.close();
   });
 
-  const ask = (token) =>
+  const ask = (token, header = 'Authorization') =>
     fetch(url, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
+      headers: {
+        'Content-Type': 'application/json',
+        [header]: header === 'Authorization' ? `Bearer ${token}` : token,
+      },
       body: '{"room_name":"lobby"}',
     });
-  async function verdict(token) {
-    const response = await ask(token);
+  async function verdict(token, header) {
+    const response = await ask(token, header);
     return response.ok ? '201' : `${response.status} ${(await response.json()).reason}`;
   }
   async function claimsFor(token) {
@@ -170,13 +176,27 @@ describe('oidc-provider', () => {
     assert.equal(await verdict(expired), '401 AUTHENTICATION_FAILED');
   });
 
-  it('has its ID tokens refused', async () => {
+  it('has its ID tokens refused, and other signed types even where ID tokens count', async () => {
     const client = await provider.Client.find('app');
-    const idToken = new provider.IdToken({ sub: 'ann' }, { client, ctx: undefined });
-    idToken.scope = 'openid';
-    const text = await idToken.issue({ use: 'idtoken', expiresAt: Math.floor(Date.now() / 1000) + 300 });
-    assert.equal(jose.decodeJwt(text).aud, 'app');
-    assert.equal(await verdict(text), '401 AUTHENTICATION_FAILED');
+    const make = (use) => {
+      const token = new provider.IdToken({ sub: 'ann' }, { client, ctx: undefined });
+      token.scope = 'openid';
+      token.mask = { sub: null };
+      return token.issue({ use, expiresAt: Math.floor(Date.now() / 1000) + 300 });
+    };
+    const idToken = await make('idtoken');
+    const logoutToken = await make('logout');
+    assert.equal(jose.decodeJwt(idToken).aud, 'app');
+    assert.equal(await verdict(idToken), '401 AUTHENTICATION_FAILED');
+    assert.equal(await verdict(idToken, 'X-ID-Token'), '201');
+
+    // Issuer, audience, subject, key and times are those of a login.
+    assert.equal(jose.decodeProtectedHeader(logoutToken).typ, 'logout+jwt');
+    const { iss, aud, sub, exp } = jose.decodeJwt(logoutToken);
+    assert.deepEqual({ iss, aud, sub }, { iss: issuer, aud: 'app', sub: 'ann' });
+    assert.ok(exp > Date.now() / 1000);
+    assert.equal(await verdict(logoutToken, 'X-ID-Token'), '401 AUTHENTICATION_FAILED');
+    assert.equal(await verdict(await userToken('ann', jwtResource), 'X-ID-Token'), '401 AUTHENTICATION_FAILED');
   });
 
   it('is asked about opaque tokens', async () => {
