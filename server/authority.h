@@ -5,33 +5,20 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
-#include "http/client.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
-#include "server/deny_list.h"
+#include "server/authority_state.h"
 #include "server/participant_token.h"
-#include "server/policy.h"
 #include "server/services.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
-
-// Everything that the configuration decides. Built whole by authority_builder.h and never changed.
-struct AuthorityState {
-  std::shared_ptr<http::Client> http_client;  // of the authenticators that have to ask; may be null
-  AuthenticatorSet authenticators;
-  PolicySet policies;
-  ServiceSet services;
-  DenyList deny_list = {};
-  std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
-};
 
 // The circumstances of a call.
 struct CallContext {

@@ -5,7 +5,7 @@
 
 #include "livekit/token/config/v1/server_config.pb.h"
 #include "livekit/token/key_source.h"
-#include "server/authority.h"
+#include "server/authority_state.h"
 #include "service/config.h"
 
 namespace livekit::token {

@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "livekit/token/access_token.h"
 #include "livekit/token/room_config.h"
-#include "server/authority.h"
+#include "server/authority_state.h"
 #include "server/policy_trace.h"
 
 namespace livekit::token {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
-#include "server/authority.h"
+#include "server/authority_state.h"
 
 namespace livekit::token {
 namespace {

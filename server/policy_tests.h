@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "livekit/token/config/v1/policy_test.pb.h"
-#include "server/authority.h"
+#include "server/authority_state.h"
 #include "service/config.h"
 
 namespace livekit::token {

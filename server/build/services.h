@@ -5,7 +5,7 @@
 
 #include "google/protobuf/repeated_field.h"
 #include "livekit/token/config/v1/server_config.pb.h"
-#include "server/authority.h"
+#include "server/authority_state.h"
 
 namespace livekit::token::build {
 
