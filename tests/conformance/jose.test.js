@@ -78,7 +78,7 @@ describe('tokens of jose', () => {
     running = await startWith(configuration(), { JWKS: JSON.stringify(jwks), ...Object.fromEntries(secrets) });
     url = `http://${running.addresses.http}/getToken`;
   });
-  after(async () => running?.stop());
+  after(async () => running?.child.exitCode ?? running?.stop());
 
   const ask = (token) =>
     fetch(url, {
@@ -224,6 +224,7 @@ describe('tokens of jose', () => {
     const token = await sign('RS256');
     await ask(token);
     await refused(`${token}x`, 'longer');
+    await running.stop(); // whose output is complete only then
     for (const secret of [token.split('.')[1], token.split('.')[2], signers.HS256.secret]) {
       assert.ok(!running.output.includes(secret));
     }

@@ -170,6 +170,22 @@ describe('developmentTokenServer, with policies', () => {
   });
 });
 
+describe('developmentTokenServer, without guests', () => {
+  it('is asked for a credential', async () => {
+    const withoutGuests = config
+      .replace(/ *- \{ name: guests.*\n/, '')
+      .replace(/ *- name: open\n[^]*(?= {2}- name: closed)/, '');
+    const running = await startWith(`${withoutGuests}gateway: { sandbox: true }\n`, { USERS: users });
+    try {
+      const base = `http://${running.addresses.http}`;
+      await assert.rejects(fetchToken(base, 'closed-1'), /401.*AUTHENTICATION_REQUIRED/s);
+      assert.equal(await post(`${base}${path}`, { ...bearer, 'X-Sandbox-ID': 'closed-1' }), '201');
+    } finally {
+      await running.stop();
+    }
+  });
+});
+
 describe('developmentTokenServer, not configured', () => {
   it('is not there', async () => {
     const running = await startWith(config, { USERS: users });
