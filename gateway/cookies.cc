@@ -1,11 +1,16 @@
 #include "gateway/cookies.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "base/cookie.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "service/log.h"
 
 namespace livekit::token::gateway {
 namespace {
@@ -17,19 +22,19 @@ bool IsOfOwnPage(const http::Request& request) {
                      [](std::string_view site) { return site == "same-origin" || site == "none"; });
 }
 
-}  // namespace
-
-std::string_view CheckRelayCookie(std::string_view glob) {
-  const bool valid = glob.size() <= 128 && std::all_of(glob.begin(), glob.end(), [](char c) {
-                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                              c == '_' || c == '-' || c == '*';
-                     });
-  if (!valid) return "is not a cookie's name of letters, digits, `.`, `_` and `-`, with `*` for any text";
-  if (glob.find_first_not_of('*') == std::string_view::npos) {
-    return "would relay every cookie; name those that are credentials";
-  }
-  return "";
+void LogOtherPage() {
+  static std::atomic<std::int64_t> last_period{-1};
+  const std::int64_t period =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count() /
+      10;
+  if (last_period.exchange(period) == period) return;
+  Log(LogLevel::kWarn, "cookie_of_other_page_refused",
+      {{"hint",
+        "a browser sent cookies for a page of another site without saying which in Origin; if something in front takes "
+        "that header away, let it pass"}});
 }
+
+}  // namespace
 
 absl::Status CollectCookies(const http::Request& request, const std::vector<std::string>& globs, Backend::Item& item) {
   if (globs.empty()) return absl::OkStatus();
@@ -40,7 +45,10 @@ absl::Status CollectCookies(const http::Request& request, const std::vector<std:
   }
   std::string cookies = SelectCookies(headers.front(), globs);
   if (cookies.empty()) return absl::OkStatus();
-  if (!IsOfOwnPage(request)) return Refuse(v1::ORIGIN_NOT_ALLOWED);
+  if (!IsOfOwnPage(request)) {
+    LogOtherPage();
+    return Refuse(v1::ORIGIN_NOT_ALLOWED);
+  }
   // Protobuf strings are UTF-8; other bytes would make the whole call to the token server fail.
   if (!IsValidUtf8(cookies)) return Refuse(v1::MALFORMED_REQUEST);
   auto* credential = item.add_credentials();

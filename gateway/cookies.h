@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -10,9 +9,6 @@
 #include "http/server.h"
 
 namespace livekit::token::gateway {
-
-// Why an element of `relay_cookies` is none; empty if it is one.
-std::string_view CheckRelayCookie(std::string_view glob);
 
 // Puts the request's cookies whose names match `globs` into `item`, as one credential `cookie`; none of them are no
 // credential.
@@ -23,7 +19,7 @@ std::string_view CheckRelayCookie(std::string_view glob);
 // program that is no browser sends neither.)
 //
 // Errors: AMBIGUOUS_CREDENTIALS for more than one header `Cookie` (RFC 6265 section 5.4 allows one), MALFORMED_REQUEST
-// if a cookie is not UTF-8, ORIGIN_NOT_ALLOWED.
+// if a cookie is not UTF-8, ORIGIN_NOT_ALLOWED, which is logged at most once in ten seconds.
 absl::Status CollectCookies(const http::Request& request, const std::vector<std::string>& globs, Backend::Item& item);
 
 }  // namespace livekit::token::gateway

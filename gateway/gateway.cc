@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "base/address.h"
+#include "base/cookie.h"
 #include "base/status.h"
 #include "gateway/client_address.h"
-#include "gateway/cookies.h"
 #include "gateway/grpc_channel.h"
 #include "gateway/handler.h"
 #include "gateway/trusted_headers.h"
@@ -223,7 +223,7 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
     CheckServer(full.server(), options, checker);
   }
   CheckEach("relay_headers", full.relay_headers(), checker, CheckRelayHeader);
-  CheckEach("relay_cookies", config.relay_cookies(), checker, CheckRelayCookie);
+  CheckEach("relay_cookies", config.relay_cookies(), checker, CheckCookieGlob);
   if (!config.relay_cookies().empty() && config.cors().origins_size() == 1 && config.cors().origins(0) == "*") {
     checker.Add("relay_cookies",
                 "must not stand beside `*` in cors.origins: every web page could act for its visitors");

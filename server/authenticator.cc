@@ -75,7 +75,7 @@ std::optional<Credentials> AuthenticatorSet::WithoutForeignCookies(const Credent
   for (std::size_t i = 0; i < credentials.headers.size(); ++i) {
     if (credentials.headers[i].name != kCookieHeader) continue;
     std::string counting = SelectCookies(credentials.headers[i].value, cookies_);
-    if (counting == credentials.headers[i].value) continue;
+    if (counting == credentials.headers[i].value && !counting.empty()) continue;
     if (!sorted) sorted = credentials;
     sorted->headers[i].value = std::move(counting);
   }

@@ -34,4 +34,16 @@ std::string SelectCookies(std::string_view header, const std::vector<std::string
   return selected;
 }
 
+std::string_view CheckCookieGlob(std::string_view glob) {
+  const bool valid = !glob.empty() && glob.size() <= 128 && std::all_of(glob.begin(), glob.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-' || c == '*';
+  });
+  if (!valid) return "is not a cookie's name of letters, digits, `.`, `_` and `-`, with `*` for any text";
+  if (glob.find_first_not_of('*') == std::string_view::npos) {
+    return "would take every cookie; name those that are credentials";
+  }
+  return "";
+}
+
 }  // namespace livekit::token

@@ -12,4 +12,8 @@ namespace livekit::token {
 // were set), values are not looked at, and what has no name is no cookie.
 std::string SelectCookies(std::string_view header, const std::vector<std::string>& globs);
 
+// Why `glob` cannot stand for cookies that are credentials; empty if it can: letters, digits, `.`, `_`, `-` and `*` for
+// any text, at most 128 characters, and not every cookie.
+std::string_view CheckCookieGlob(std::string_view glob);
+
 }  // namespace livekit::token

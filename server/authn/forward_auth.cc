@@ -14,6 +14,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxClaimBytes = 4096;
+// More than a gateway takes in.
+constexpr std::size_t kMaxForwardedBytes = std::size_t{64} * 1024;
 
 absl::Status Refused(std::string_view why) {
   return WithDetail(WithCredentialPresented(Refuse(v1::AUTHENTICATION_FAILED)), why);
@@ -45,13 +47,24 @@ absl::StatusOr<json> ReadClaims(const ForwardAuthRules& rules, const http::Clien
   }
   for (const auto& [claim, header] : rules.claim_headers) {
     const auto values = response.HeaderValues(header);
-    if (values.empty()) continue;
+    if (values.empty() || (values.size() == 1 && values.front().empty())) continue;
     if (values.size() > 1 || values.front().size() > kMaxClaimBytes || !IsPlainText(values.front())) {
       return Refused("the application's answer has a claim twice, of more than 4096 bytes, or not of text");
     }
     claims[claim] = std::string(values.front());
   }
   return claims;
+}
+
+// Whether an application can be sent this. A line that ends early never gets as far as the HTTP client, where it would
+// look like an application that does not answer.
+bool CanBeForwarded(const std::vector<http::Header>& headers) {
+  std::size_t bytes = 0;
+  for (const auto& header : headers) {
+    bytes += header.name.size() + header.value.size();
+    if (!IsPlainText(header.value)) return false;
+  }
+  return bytes <= kMaxForwardedBytes;
 }
 
 // One text for what is forwarded. Lengths stand before the parts, so that no two requests have the same.
@@ -122,6 +135,9 @@ std::vector<http::Header> ForwardAuthenticator::Forwarded(const Credentials& cre
 void ForwardAuthenticator::Authenticate(const Credentials& credentials, Time now, Done done) const {
   http::ClientRequest request = options_.request;
   request.headers = Forwarded(credentials);
+  if (!CanBeForwarded(request.headers)) {
+    return done(Refused("the request's headers or cookies have control characters or more than 64 KiB"));
+  }
   const std::string key = KeyOf(request.headers);
   request.headers.push_back({"Accept", "application/json"});
   // Whither a login page leads is not who the user is.

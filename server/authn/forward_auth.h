@@ -36,14 +36,19 @@ struct ForwardAuthOptions {
 };
 
 // The principal in an answer. Errors: AUTHENTICATION_FAILED, with a detail, for every answer that is not of status 200
-// to 299 or does not name exactly one subject: 1 to 256 bytes of text without control characters, or an integer.
+// to 299 or does not name exactly one subject: 1 to 256 bytes of text without control characters, or an integer. Claims
+// in headers have at most 4096 bytes of such text; a header without value counts as absent.
 absl::StatusOr<InquiryAnswer> ReadForwardAuth(const std::string& authenticator, const ForwardAuthRules& rules,
                                               const http::ClientResponse& response);
 
 // Authenticates end users by what their requests carry for that application. Calling programs have no sessions, so
 // kCallerHeader is not read.
 //
-// Errors: those of ReadForwardAuth, and UNAVAILABLE without an answer.
+// Answers are remembered by the names and values of everything that was passed on. The memory is the object's own, and
+// so that of one authenticator in one generation of the configuration.
+//
+// Errors: those of ReadForwardAuth, AUTHENTICATION_FAILED also for more than 64 KiB or control characters, and
+// UNAVAILABLE without an answer.
 class ForwardAuthenticator final : public Authenticator {
  public:
   // `client` is the authenticator's own.

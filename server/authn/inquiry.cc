@@ -31,7 +31,10 @@ class Inquiry::Memory {
     auto answer = response.ok() ? options_.read(*response, now)
                                 : WithDetail(Refuse(v1::UNAVAILABLE), std::string(response.status().message()));
     if (!answer.ok()) {
-      if (ReasonOf(answer.status()) == v1::UNAVAILABLE) LogFailure(DetailOf(answer.status()));
+      const std::string why = DetailOf(answer.status());
+      if (ReasonOf(answer.status()) == v1::UNAVAILABLE || (response.ok() && response->status >= 500)) LogFailure(why);
+      Log(LogLevel::kDebug, "credential_refused",
+          {{"authenticator", std::string_view(options_.authenticator)}, {"why", std::string_view(why)}});
       return answer.status();
     }
     if (remembers()) {

@@ -20,6 +20,7 @@
 #include "server/build/jwt.h"
 #include "server/build/kubernetes.h"
 #include "server/build/spiffe.h"
+#include "server/build/token_fields.h"
 #include "service/trusted_proxy.h"
 
 namespace livekit::token::build {
@@ -83,7 +84,7 @@ class AuthenticatorBuilder {
     }
     CheckOpaqueTokens(authenticators, context_);
     CheckForwardedHeaders(authenticators, context_);
-    CheckProxyHeaders();
+    CheckProxyHeaders(authenticators);
     if (context_.client_certificates && !has_mtls_) {
       context_.Warning("listen.tls.client_ca_file", "identifies nobody without an authenticator of kind `mtls`");
     }
@@ -173,12 +174,12 @@ class AuthenticatorBuilder {
   }
 
   // A header in which clients bring credentials of their own cannot be one that only a proxy sets.
-  void CheckProxyHeaders() {
-    for (const auto& authenticator : authenticators_) {
-      for (const std::string& name : authenticator->headers()) {
+  void CheckProxyHeaders(const google::protobuf::RepeatedPtrField<cfg::Authenticator>& authenticators) {
+    for (const auto& authenticator : authenticators) {
+      for (const std::string& name : CredentialHeaders(authenticator)) {
         const auto [first, last] = proxy_headers_.equal_range(name);
         for (auto it = first; it != last; ++it) {
-          context_.Problem(it->second, "is the header in which " + authenticator->name() + " reads credentials");
+          context_.Problem(it->second, "is the header in which " + authenticator.name() + " reads credentials");
         }
       }
     }

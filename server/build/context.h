@@ -60,6 +60,7 @@ struct Context {
   std::set<std::pair<std::string, std::string>> trust_domains;  // header and SPIFFE trust domain of authenticators
   std::set<std::string> caller_authenticators;                  // that services name
   std::set<std::string> forwarded_headers;                      // that applications are asked about
+  std::set<std::string> forwarded_cookies;                      // and cookies
   std::shared_ptr<http::Client> http_client;                    // if something has to be fetched
   bool client_certificates = false;                             // whether the listener asks clients for certificates
 };

@@ -1,12 +1,15 @@
 #include "server/build/forward_auth.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
+#include "base/cookie.h"
 #include "base/text.h"
 #include "server/authn/forward_auth.h"
 #include "server/build/asked_service.h"
 #include "server/build/context.h"
+#include "server/build/token_fields.h"
 #include "service/trusted_proxy.h"
 
 namespace livekit::token::build {
@@ -27,6 +30,10 @@ class ForwardAuthBuilder {
     options.cookies = Cookies();
     if (forward_.forward_headers().empty() && forward_.forward_cookies().empty()) {
       context_.Problem(path_, "knows nobody; give `forward_headers` or `forward_cookies`");
+    }
+    if (context_.caller_authenticators.count(name) != 0) {
+      context_.Problem(path_,
+                       "knows users by their sessions; no service, which is a program, can have it as authenticator");
     }
     ReadSubject(options.rules);
     ReadClaims(options.rules);
@@ -60,11 +67,12 @@ class ForwardAuthBuilder {
 
   std::vector<std::string> Cookies() {
     const auto& cookies = forward_.forward_cookies();
-    context_.CheckGlobs(Path("forward_cookies"), cookies);
     for (int i = 0; i < cookies.size(); ++i) {
-      if (!cookies[i].empty() && cookies[i].find_first_not_of('*') == std::string::npos) {
-        context_.Problem(ConfigPath(Path("forward_cookies"), i),
-                         "would pass on every cookie; name those that are credentials");
+      const std::string path = ConfigPath(Path("forward_cookies"), i);
+      if (const auto problem = CheckCookieGlob(cookies[i]); !problem.empty()) {
+        context_.Problem(path, std::string(problem));
+      } else if (!context_.forwarded_cookies.insert(cookies[i]).second) {
+        context_.Problem(path, "is passed on twice, so that whose it is would be ambiguous");
       }
     }
     return {cookies.begin(), cookies.end()};
@@ -118,29 +126,6 @@ class ForwardAuthBuilder {
 
 }  // namespace
 
-namespace {
-
-// The header in which an authenticator of another kind reads its credentials; empty if there is none.
-std::string CredentialHeader(const cfg::Authenticator& authenticator) {
-  const auto header = [](const std::string& stated, const char* otherwise) {
-    return stated.empty() ? otherwise : AsciiLower(stated);
-  };
-  switch (authenticator.kind_case()) {
-    case cfg::Authenticator::kApiKeys:
-      return header(authenticator.api_keys().header(), "x-api-key");
-    case cfg::Authenticator::kJwt:
-      return header(authenticator.jwt().header(), "authorization");
-    case cfg::Authenticator::kKubernetesServiceAccount:
-      return header(authenticator.kubernetes_service_account().header(), "authorization");
-    case cfg::Authenticator::kSpiffeJwt:
-      return header(authenticator.spiffe_jwt().header(), "authorization");
-    default:
-      return {};  // oauth2_introspection looks for itself
-  }
-}
-
-}  // namespace
-
 void CheckForwardedHeaders(const google::protobuf::RepeatedPtrField<cfg::Authenticator>& authenticators,
                            Context& context) {
   for (int i = 0; i < authenticators.size(); ++i) {
@@ -148,11 +133,12 @@ void CheckForwardedHeaders(const google::protobuf::RepeatedPtrField<cfg::Authent
     const std::string path = ConfigPath(ConfigPath(ConfigPath("authenticators", i), "forward_auth"), "forward_headers");
     for (int j = 0; j < headers.size(); ++j) {
       for (const auto& other : authenticators) {
-        const std::string header = CredentialHeader(other);
-        if (header.empty() || header != AsciiLower(headers[j])) continue;
-        context.Problem(ConfigPath(path, j), "is read by " + other.name() +
-                                                 " too, so that every credential of it "
-                                                 "would be ambiguous");
+        // Those of this kind have been compared, and oauth2_introspection looks for itself.
+        if (other.has_forward_auth() || other.has_oauth2_introspection()) continue;
+        const auto others = CredentialHeaders(other);
+        if (std::find(others.begin(), others.end(), AsciiLower(headers[j])) == others.end()) continue;
+        context.Problem(ConfigPath(path, j),
+                        "is read by " + other.name() + " too, so that every credential of it would be ambiguous");
       }
     }
   }

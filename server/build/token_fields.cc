@@ -96,6 +96,32 @@ jose::KeySet ReadKeyFile(const std::string& path, const std::string& file, jose:
   return std::move(jwks->keys);
 }
 
+std::vector<std::string> CredentialHeaders(const config::v1::Authenticator& authenticator) {
+  using config::v1::Authenticator;
+  const auto one = [](const std::string& stated, const char* otherwise) -> std::vector<std::string> {
+    return {stated.empty() ? otherwise : AsciiLower(stated)};
+  };
+  switch (authenticator.kind_case()) {
+    case Authenticator::kApiKeys:
+      return one(authenticator.api_keys().header(), "x-api-key");
+    case Authenticator::kJwt:
+      return one(authenticator.jwt().header(), "authorization");
+    case Authenticator::kOauth2Introspection:
+      return one(authenticator.oauth2_introspection().header(), "authorization");
+    case Authenticator::kKubernetesServiceAccount:
+      return one(authenticator.kubernetes_service_account().header(), "authorization");
+    case Authenticator::kSpiffeJwt:
+      return one(authenticator.spiffe_jwt().header(), "authorization");
+    case Authenticator::kForwardAuth: {
+      std::vector<std::string> headers;
+      for (const auto& header : authenticator.forward_auth().forward_headers()) headers.push_back(AsciiLower(header));
+      return headers;
+    }
+    default:
+      return {};
+  }
+}
+
 std::shared_ptr<KeySource> FetchedKeys(const std::string& path, JwksLocation location, JwksCacheOptions options,
                                        Context& context) {
   http::Client* const client = context.SharedClient(path);

@@ -9,6 +9,7 @@
 
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/repeated_field.h"
+#include "livekit/token/config/v1/server_config.pb.h"
 #include "server/authn/jwks_cache.h"
 #include "server/authn/jwks_fetch.h"
 #include "server/authn/jwt.h"
@@ -42,6 +43,10 @@ std::optional<std::string> ReadConfigFile(const std::string& path, const std::st
                                           Context& context);
 // The keys in a file with a JSON Web Key Set; none after a problem. Warns of keys that are left out.
 jose::KeySet ReadKeyFile(const std::string& path, const std::string& file, jose::JwksUse use, Context& context);
+
+// The headers in which clients bring credentials for an authenticator as it is configured, in lower case; not those of
+// proxies, and not cookies.
+std::vector<std::string> CredentialHeaders(const config::v1::Authenticator& authenticator);
 
 // Keys that begin to be fetched. Null is a problem at `path` already.
 std::shared_ptr<KeySource> FetchedKeys(const std::string& path, JwksLocation location, JwksCacheOptions options,

@@ -48,5 +48,21 @@ TEST(SelectCookies, TakesWhiteSpaceAway) { EXPECT_EQ(SelectCookies(" \ta=1 ;\tb=
 // What stands in a value cannot become a cookie of another name.
 TEST(SelectCookies, DoesNotLookIntoValues) { EXPECT_EQ(SelectCookies("x=session=abc", {"session"}), ""); }
 
+TEST(CheckCookieGlob, TakesNamesThatCookiesHave) {
+  for (const char* glob : {"session", "__Host-session", "*authjs.session-token*", "a", "connect.sid", "s*"}) {
+    EXPECT_EQ(CheckCookieGlob(glob), "") << glob;
+  }
+  EXPECT_EQ(CheckCookieGlob(std::string(128, 'a')), "");
+}
+
+TEST(CheckCookieGlob, RefusesWhatNamesNoneOrAll) {
+  for (const std::string& glob :
+       {std::string(), std::string("*"), std::string("***"), std::string("a b"), std::string("a;b"), std::string("a=b"),
+        std::string("sess(ion)?"), std::string("a\nb"), std::string("a+"), std::string("\xc3\xa9"),
+        std::string(129, 'a')}) {
+    EXPECT_NE(CheckCookieGlob(glob), "") << glob;
+  }
+}
+
 }  // namespace
 }  // namespace livekit::token

@@ -15,7 +15,11 @@ constexpr char kSubject[] = "subject: { json: user.id }";
 class BuildForwardAuth : public BuildAuthority {
  protected:
   static std::string With(const std::string& fields, const std::string& others = "") {
-    return WithAuthenticators("[{ name: app, forward_auth: { " + fields + " } }" + others + "]");
+    Parts parts;
+    parts.authenticators = "[{ name: app, forward_auth: { " + fields + " } }" + others +
+                           ", { name: keys, api_keys: { file: $DIR/programs.yaml, header: x-program-key } }]";
+    parts.service = "{ name: s, match: { authenticator: keys, subject: web }, verify: true }";
+    return parts.Yaml();
   }
   static std::string Asking(const std::string& fields, const std::string& others = "") {
     return With("url: https://web/api/session, " + fields, others);
@@ -82,11 +86,36 @@ TEST_F(BuildForwardAuth, FindsHeadersThatOthersRead) {
                 "authenticators[1].trusted_headers.subject_header", "reads credentials");
 }
 
-TEST_F(BuildForwardAuth, AsksNobodyForACheck) {
+TEST_F(BuildForwardAuth, FindsCookiesThatOthersReadOrNobodySends) {
+  const std::string other = ", { name: b, forward_auth: { url: https://b/s, " + std::string(kSubject);
+  ExpectProblem(Asking(Good(), other + ", forward_cookies: [sid, session] } }"),
+                "authenticators[1].forward_auth.forward_cookies[1]", "twice");
+  ExpectGood(Asking(Good(), other + ", forward_cookies: [sid] } }"));
+  for (const char* glob : {"a b", "a;b", "a=b", "sess(ion)?", "**", "\xc3\xa9"}) {
+    ExpectForwardProblem(std::string(kSubject) + ", forward_cookies: [\"" + glob + "\"]", "forward_cookies[0]", "");
+  }
+}
+
+// The session of a user must never be a program's identity.
+TEST_F(BuildForwardAuth, IsNotForServices) {
+  Parts parts;
+  parts.authenticators =
+      "[{ name: app, forward_auth: { url: https://web/s, " + Good() + " } }, { name: guests, anonymous: {} }]";
+  ExpectProblem(parts.Yaml(), kPath, "no service");
+}
+
+TEST_F(BuildForwardAuth, AsksNobodyForACheckAndFindsTheSame) {
   BuildOptions check;
   check.environment = NoEnvironment();
   check.check_only = true;
-  EXPECT_EQ(FormatProblems("f", BuildAuthorityState(ServerConfigOf(InDir(dir_, Asking(Good()))), check).problems), "");
+  const auto problems = [&](const std::string& yaml) {
+    return FormatProblems("f", BuildAuthorityState(ServerConfigOf(InDir(dir_, yaml)), check).problems);
+  };
+  EXPECT_EQ(problems(Asking(Good())), "");
+  const std::string shared = Asking(std::string(kSubject) + ", forward_headers: [x-user]",
+                                    ", { name: b, trusted_headers: { subject_header: x-user } }");
+  EXPECT_NE(problems(shared), "");
+  EXPECT_EQ(problems(shared), FormatProblems("f", BuildFrom(shared).problems));
 }
 
 }  // namespace

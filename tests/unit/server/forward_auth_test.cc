@@ -4,6 +4,7 @@
 #include <future>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server_fixture.h"
+#include "service/log.h"
 #include "support/status_matchers.h"
 #include "unit/http/client_fixture.h"
 
@@ -160,6 +162,19 @@ TEST(ReadForwardAuth, RefusesClaimsThatAreUnclear) {
   EXPECT_OK(Read(HeaderRules(), "", {subject, {"x-user-plan", std::string(4096, 'a')}}));
 }
 
+TEST(ReadForwardAuth, PrefersTheClaimsOfHeadersThatHaveAValue) {
+  auto rules = JsonRules();
+  rules.claim_headers = {{"plan", "x-user-plan"}};
+  const std::string body = R"({"user":{"id":"u","plan":"free"}})";
+  ASSERT_OK_AND_ASSIGN(const auto stated, Read(rules, body, {{"x-user-plan", "pro"}}));
+  EXPECT_EQ(ClaimOf(stated, "plan"), R"("pro")");
+  ASSERT_OK_AND_ASSIGN(const auto empty, Read(rules, body, {{"x-user-plan", ""}}));
+  EXPECT_EQ(ClaimOf(empty, "plan"), R"("free")");
+  ASSERT_OK_AND_ASSIGN(const auto absent, Read(HeaderRules(), "", {{"x-user-id", "u"}, {"x-user-plan", ""}}));
+  EXPECT_EQ(ClaimOf(absent, "plan"), "");
+  ExpectRefused(Read(rules, body, {{"x-user-plan", ""}, {"x-user-plan", "pro"}}), "claim twice");
+}
+
 // --- what is asked
 
 // An application that notes what it is asked.
@@ -275,10 +290,67 @@ TEST_F(ForwardAuthTest, EmptyHeadersAreNotAskedAbout) {
   EXPECT_EQ(asked(), 0U);
 }
 
+// It is the request that is bad, and not the application that is down.
 TEST_F(ForwardAuthTest, HeadersCannotBeBrokenOpen) {
-  EXPECT_FALSE(Ask({{"x-tenant", "a\r\nx-user: b"}}).ok());
-  EXPECT_FALSE(Ask({{"cookie", "session=a\r\nx-user: b"}}).ok());
-  for (const auto& request : application_.requests()) EXPECT_THAT(request, Not(HasSubstr("x-user")));
+  for (const std::string& bad :
+       {std::string("a\r\nx-user: b"), std::string("a\nb"), std::string("a\rb"), std::string("a\0b", 3),
+        std::string("a\x7f"), std::string("\xff"), std::string("a\tb")}) {
+    EXPECT_THAT(Ask({{"x-tenant", bad}}), IsRefusal(v1::AUTHENTICATION_FAILED));
+    EXPECT_THAT(Ask({{"cookie", "session=" + bad + "x"}}), IsRefusal(v1::AUTHENTICATION_FAILED));
+  }
+  EXPECT_EQ(asked(), 0U);
+}
+
+TEST_F(ForwardAuthTest, AsksNotAboutWhatIsTooLarge) {
+  const std::string half(32 * 1024 - 20, 'a');
+  EXPECT_THAT(Ask({{"authorization", half + half}, {"x-tenant", "12345678901234567890"}}),
+              IsRefusal(v1::AUTHENTICATION_FAILED));
+  EXPECT_EQ(asked(), 0U);
+  EXPECT_OK(Ask({{"authorization", half + half}}));
+}
+
+// A quote does not hide a semicolon from every reader (RFC 6265 section 5.4 knows no quotes).
+TEST_F(ForwardAuthTest, PassesCookiesOnAsTheyAre) {
+  ASSERT_OK(Ask(
+      {{"cookie", "session=\"a b\"; session_id==x=; =session; session; __Secure-session=\"; theme=\"x; session=y"}}));
+  EXPECT_THAT(application_.requests().at(0),
+              HasSubstr("\r\nCookie: session=\"a b\"; session_id==x=; __Secure-session=\"; session=y\r\n"));
+}
+
+TEST_F(ForwardAuthTest, AnEmptyCookieHeaderIsNoCredential) {
+  for (const char* none : {"", " ", ";", "=", "; ;"}) {
+    ASSERT_OK_AND_ASSIGN(const Principal guest, Ask({{"cookie", none}}));
+    EXPECT_EQ(guest.authenticator, "guests") << none;
+  }
+  EXPECT_EQ(asked(), 0U);
+}
+
+// Logging out by emptying the cookie does not make a guest.
+TEST_F(ForwardAuthTest, AnEmptySessionIsAFailedLogin) {
+  application_.Say(Answer("200 OK", "{}"));
+  EXPECT_THAT(Ask({{"cookie", "session="}}), IsRefusal(v1::AUTHENTICATION_FAILED));
+}
+
+// What is passed on and what is answered never stands in a log.
+TEST_F(ForwardAuthTest, LogsNothingOfRequestsAndAnswers) {
+  ASSERT_OK(SetLogLevel("debug"));
+  ::testing::internal::CaptureStderr();
+  const std::vector<PresentedHeader> secret = {{"authorization", "Bearer MARKSECRET"},
+                                               {"cookie", "session=MARKSECRET"}};
+  for (const std::string& answer :
+       {Answer("200 OK", R"({"user":{"id":"MARKSECRET"}})", "X-MARKSECRET: MARKSECRET\r\n"),
+        Answer("200 OK", "MARKSECRET"), Answer("200 OK", R"({"user":{"id":"MARKSECRET\n"}})"),
+        Answer("500 MARKSECRET", "MARKSECRET"), http::RedirectTo("https://MARKSECRET/?MARKSECRET"),
+        std::string("MARKSECRET\r\n\r\n"), std::string("HTTP/1.1 MARKSECRET\r\n\r\n")}) {
+    application_.Say(answer);
+    (void)Ask(secret);
+  }
+  (void)Ask({{"cookie", "session=MARKSECRET\n"}});
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  ASSERT_OK(SetLogLevel("info"));
+  EXPECT_THAT(log, HasSubstr("credential_refused"));
+  EXPECT_THAT(log, HasSubstr("authentication_service_failed"));
+  EXPECT_THAT(log, Not(HasSubstr(kMarker)));
 }
 
 // A session that ends must be refused at once.
@@ -327,6 +399,39 @@ TEST_F(ForwardAuthTest, RemembersNoRefusals) {
   EXPECT_OK(Ask({{"cookie", "session=a"}}));
 }
 
+// --- two applications
+
+TEST(TwoApplications, EachHasItsOwnCookies) {
+  const ScriptedServer application(
+      http::Answering([](const std::string&) { return Answer("200 OK", R"({"user":{"id":"u"}})"); }));
+  std::vector<std::unique_ptr<const Authenticator>> all;
+  for (const char* name : {"a", "b"}) {
+    ForwardAuthOptions options = OptionsFor(application.Url());
+    options.name = name;
+    options.headers.clear();
+    options.cookies = {std::string(name) + "-*"};
+    auto client = http::Client::Start();
+    ASSERT_OK(client);
+    all.push_back(std::make_unique<ForwardAuthenticator>(std::move(options), *std::move(client)));
+  }
+  const AuthenticatorSet set(std::move(all), "guests");
+  const auto ask = [&](std::vector<PresentedHeader> headers) {
+    std::promise<absl::StatusOr<Principal>> promise;
+    set.Authenticate({std::move(headers)}, kNow, [&](auto principal) { promise.set_value(std::move(principal)); });
+    return promise.get_future().get();
+  };
+  EXPECT_THAT(set.headers(), ::testing::ElementsAre("authorization", "cookie"));
+  ASSERT_OK_AND_ASSIGN(const Principal a, ask({{"cookie", "a-1=x; c-1=x"}}));
+  EXPECT_EQ(a.authenticator, "a");
+  ASSERT_OK_AND_ASSIGN(const Principal b, ask({{"cookie", "b-1=x"}}));
+  EXPECT_EQ(b.authenticator, "b");
+  EXPECT_THAT(ask({{"cookie", "a-1=x; b-1=x"}}), IsRefusal(v1::AMBIGUOUS_CREDENTIALS));
+  // Not even an empty one rides along.
+  EXPECT_THAT(ask({{"cookie", "a-1=x; b-1="}}), IsRefusal(v1::AMBIGUOUS_CREDENTIALS));
+  ASSERT_OK_AND_ASSIGN(const Principal guest, ask({{"cookie", "c-1=x"}}));
+  EXPECT_EQ(guest.authenticator, "guests");
+}
+
 // --- applications that do harm
 
 absl::StatusOr<Principal> AskOnce(const std::string& url, seconds timeout = seconds(60)) {
@@ -362,6 +467,13 @@ TEST(HostileApplication, WithoutAnswerIsUnavailable) {
     const ScriptedServer application(script);
     EXPECT_THAT(AskOnce(application.Url()), IsRefusal(v1::UNAVAILABLE));
   }
+  // The time is that of the whole answer, however often a byte comes.
+  const ScriptedServer drips([](Peer& peer) {
+    peer.ReadRequest();
+    if (!peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")) return;
+    while (peer.Send(" ")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  });
+  EXPECT_THAT(AskOnce(drips.Url(), seconds(1)), IsRefusal(v1::UNAVAILABLE));
   const ScriptedServer hangs([](Peer& peer) {
     peer.ReadRequest();
     peer.AwaitEnd();
@@ -377,6 +489,18 @@ TEST(HostileApplication, ThatIsDownIsUnavailable) {
     url = application.Url();
   }
   EXPECT_THAT(AskOnce(url), IsRefusal(v1::UNAVAILABLE));
+}
+
+// Bodies that end well and say nothing, as frameworks answer without a session.
+TEST(HostileApplication, ThatNamesNobodyIsARefusal) {
+  for (const std::string& answer :
+       {Answer("200 OK", "{}"), Answer("200 OK", "null"), Answer("200 OK"), Answer("204 No Content"),
+        Answer("200 OK", "<html>MARKSECRET</html>", "Content-Type: text/html\r\n"),
+        Answer("500 Oops", R"({"user":{"id":"u"}})"), Answer("302 Found", R"({"user":{"id":"u"}})"),
+        Answer("401 Unauthorized", R"({"user":{"id":"u"}})"), Answer("200 OK", R"({"user":{"id":1e3}})")}) {
+    const ScriptedServer application(http::Answering([&](const std::string&) { return answer; }));
+    EXPECT_THAT(AskOnce(application.Url()), IsRefusal(v1::AUTHENTICATION_FAILED)) << answer;
+  }
 }
 
 // A login page, or another host that would be asked with the user's cookies.
