@@ -92,7 +92,7 @@ TEST_F(Explains, WhyCredentialsDoNotCount) {
   EXPECT_FALSE(answer.has_principal());
   EXPECT_EQ(answer.policies_size(), 0);
   EXPECT_TRUE(answer.authenticators(0).selected());
-  EXPECT_EQ(answer.authenticators(0).message(), "It refuses the credential: no key of this id has this secret.");
+  EXPECT_EQ(answer.authenticators(0).message(), "It refuses the credential: no API key has this id and secret.");
   EXPECT_THAT(answer.DebugString(), Not(HasSubstr("wrong-secret")));
 
   asked = Presenting("MARKSECRET-nobody.x");
@@ -136,7 +136,7 @@ TEST_F(Explains, TellsThatAKeyHasExpired) {
   dir_.Write("partners.yaml", "keys:\n  " + line + "\n");
   Use(std::string(testing::kServerYaml) + kServices);
   const Answer answer = Explained(Presenting(KeyOf("web")));
-  EXPECT_EQ(answer.authenticators(0).message(), "It refuses the credential: the key has expired.");
+  EXPECT_EQ(answer.authenticators(0).message(), "It refuses the credential: the API key has expired.");
 }
 
 TEST_F(Explains, ProxiesAsTheyAreHeard) {
