@@ -170,5 +170,47 @@ TEST(ReadJwks, RefusesWhatIsNoKeySet) {
   }
 }
 
+// --- bundles of SPIFFE trust domains
+
+std::string BundleKey(const std::string& kid, const std::string& more = "") {
+  return EcPair().Jwk(R"(,"use":"jwt-svid","kid":")" + kid + "\"" + more);
+}
+
+// The SPIFFE Trust Domain and Bundle, section 4.2.2: a key counts only for what it states, in exactly these letters.
+TEST(ReadBundle, TakesOnlyKeysForJwtSvids) {
+  ASSERT_OK_AND_ASSIGN(
+      const Jwks bundle,
+      ReadJwks(JwksOf(EcPair().Jwk(R"(,"kid":"x","use":"x509-svid","x5c":["AAAA"])") + "," +
+                      EcPair().Jwk(R"(,"kid":"s","use":"sig")") + "," + EcPair().Jwk(R"(,"kid":"n")") + "," +
+                      EcPair().Jwk(R"(,"kid":"u","use":"JWT-SVID")") + "," +
+                      EcPair().Jwk(R"(,"kid":"l","use":["jwt-svid"])") + R"(,null,"jwt-svid",[],)" + BundleKey("good")),
+               JwksUse::kJwtSvid));
+  ASSERT_EQ(bundle.keys.size(), 1u);
+  EXPECT_EQ(bundle.keys[0]->key_id(), "good");
+  EXPECT_TRUE(bundle.skipped.empty());  // keys for other uses are no mistake
+  // The other way round, they are no keys of an issuer.
+  EXPECT_THAT(Complaint(BundleKey("good")), HasSubstr("not for signatures"));
+}
+
+TEST(ReadBundle, LeavesOutKeysForJwtSvidsThatCannotBeUsed) {
+  for (const auto& [jwk, complaint] : std::vector<std::pair<std::string, std::string>>{
+           {EcPair().Jwk(R"(,"use":"jwt-svid")"), "`kid` is missing"},
+           {BundleKey(""), "`kid` is missing"},
+           {EcPair().Jwk(R"(,"use":"jwt-svid","kid":1)"), "`kid` is not a text"},
+           {BundleKey("a", R"(,"d":"AAAA")"), "private"},
+           {BundleKey("a", R"(,"key_ops":["sign"])"), "not for verification"},
+           {SigningKey::Hmac(std::string(64, 'k')).Jwk(R"(,"use":"jwt-svid","kid":"a")"), "symmetric"}}) {
+    const auto bundle = ReadJwks(JwksOf(jwk), JwksUse::kJwtSvid);
+    ASSERT_FALSE(bundle.ok()) << jwk;
+    EXPECT_THAT(std::string(bundle.status().message()), HasSubstr("no key for JWT-SVIDs"));
+    EXPECT_THAT(std::string(bundle.status().message()), HasSubstr(complaint));
+  }
+}
+
+TEST(ReadBundle, AKeySetOfAnIssuerHasNoRefreshHint) {
+  ASSERT_OK_AND_ASSIGN(const Jwks set, ReadJwks("{\"keys\":[" + EcPair().Jwk() + "],\"spiffe_refresh_hint\":300}"));
+  EXPECT_EQ(set.refresh_hint, std::nullopt);
+}
+
 }  // namespace
 }  // namespace livekit::token::jose

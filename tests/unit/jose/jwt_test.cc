@@ -151,5 +151,33 @@ TEST(PeekIssuer, SurvivesEveryTruncationAndChange) {
   }
 }
 
+TEST(PeekSubject, FindsTheSubjectAndNothingElse) {
+  const auto subject = [](const std::string& payload) { return PeekSubject(MakeJwt("x", payload, "y")); };
+  EXPECT_EQ(subject(R"({"aud":["a"],"sub":"spiffe:\/\/acme.dev\/a","iss":"b"})"), "spiffe://acme.dev/a");
+  EXPECT_EQ(subject(R"({"sub":")" + std::string(2046, 'a') + "\"}"), std::string(2046, 'a'));
+  for (const std::string& payload :
+       {std::string("{}"), std::string(R"({"iss":"a"})"), std::string(R"({"sub":["a"]})"),
+        std::string(R"({"act":{"sub":"a"}})"), std::string(R"({"SUB":"a"})"), std::string(R"({"subject":"a"})"),
+        "{\"sub\":\"" + std::string(3000, 'a') + "\"}"}) {
+    EXPECT_EQ(subject(payload), std::nullopt) << payload.substr(0, 60);
+  }
+  EXPECT_EQ(PeekIssuer(MakeJwt("x", R"({"sub":"a"})", "y")), std::nullopt);
+}
+
+TEST(LooksLikeJwt, TellsTokensFromOpaqueOnes) {
+  EXPECT_TRUE(LooksLikeJwt(MakeJwt(R"({"alg":"RS256"})", R"({"sub":"a"})", "sig")));
+  EXPECT_TRUE(LooksLikeJwt(MakeJwt("{}", "no JSON", "sig")));
+  // What another authenticator could take for its own, although it is none.
+  EXPECT_TRUE(LooksLikeJwt("." + Base64UrlEncode(R"({"iss":"a"})") + "."));
+  for (const std::string& text :
+       {std::string(), std::string("opaque"), std::string("a.b"), std::string("a.b.c"), std::string("..."),
+        MakeJwt("[]", R"({"sub":"a"})", "sig"), MakeJwt("x", R"({"sub":"a"})", "sig"),
+        Base64UrlEncode(R"({"alg":"RS256"})") + "." + Base64UrlEncode(R"({"sub":"a"})"),
+        Base64UrlEncode(R"({"alg":"RS256"})") + ".." + Base64UrlEncode("sig"),
+        Base64UrlEncode(R"({"enc":"A256GCM"})") + ".a.b.c.d"}) {
+    EXPECT_FALSE(LooksLikeJwt(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace livekit::token::jose

@@ -84,6 +84,16 @@ TEST(ApiKeyAuthenticator, RefusesAllBadKeysInTheSameWords) {
   EXPECT_EQ(unknown.status(), wrong.status());
 }
 
+TEST(ApiKeyAuthenticator, TellsTheOperatorAndNobodyElseThatAKeyHasExpired) {
+  const Time now = FakeClock().Now();
+  const ApiKeyAuthenticator authenticator("partners", kHeader, {RecordOf("web", SecretOf("web"), now)});
+  const auto expired = Authenticate(authenticator, In(kHeader, KeyOf("web")), now);
+  const auto wrong = Authenticate(authenticator, In(kHeader, "web." + SecretOf("nobody")), now);
+  EXPECT_EQ(DetailOf(expired.status()), "the API key has expired");
+  EXPECT_EQ(DetailOf(wrong.status()), "no API key has this id and secret");
+  EXPECT_EQ(ToError(expired.status()).SerializeAsString(), ToError(wrong.status()).SerializeAsString());
+}
+
 TEST(ApiKeyAuthenticator, ComparesEveryByteOfTheHash) {
   const auto good = RecordOf("web", SecretOf("web"));
   ASSERT_EQ(good.sha256.size(), 32U);

@@ -185,5 +185,63 @@ TEST_F(JwksCacheTest, RefreshesTwiceBeforeKeysAreTooOld) {
   EXPECT_EQ(UntilRefresh(), minutes(2));
 }
 
+// --- bundles of SPIFFE trust domains
+
+JwksDocument Bundle(const std::string& kid, const std::string& hint, std::optional<seconds> lifetime = std::nullopt) {
+  std::string text = KeySetText({kid});
+  text.insert(text.rfind("\"kid\""), R"("use":"jwt-svid",)");
+  if (!hint.empty()) text.insert(1, "\"spiffe_refresh_hint\":" + hint + ",");
+  return {text, lifetime};
+}
+
+TEST_F(JwksCacheTest, TheHintOfABundleMovesTheScheduleLikeALifetime) {
+  struct Case {
+    const char* hint;
+    std::optional<seconds> lifetime;
+    seconds expected;
+  };
+  const Case cases[] = {{"", std::nullopt, minutes(10)},     {"1", std::nullopt, minutes(1)},
+                        {"120", std::nullopt, seconds(120)}, {"2592000", std::nullopt, hours(1)},
+                        {"0", std::nullopt, minutes(10)},    {"120", seconds(300), seconds(120)},
+                        {"300", seconds(120), seconds(120)}};
+  JwksCacheOptions options;
+  options.use = jose::JwksUse::kJwtSvid;
+  for (const Case& c : cases) {
+    refresh_ = nullptr;
+    Make(options);
+    End(Bundle("a", c.hint, c.lifetime));
+    EXPECT_EQ(UntilRefresh(), c.expected) << c.hint;
+    // The same document once more says the same.
+    Pass(hours(1));
+    End(Bundle("a", c.hint, c.lifetime));
+    EXPECT_EQ(UntilRefresh(), c.expected) << c.hint;
+  }
+}
+
+TEST_F(JwksCacheTest, ANewBundleReplacesTheHint) {
+  JwksCacheOptions options;
+  options.use = jose::JwksUse::kJwtSvid;
+  Make(options);
+  End(Bundle("a", "120"));
+  Pass(seconds(120));
+  End(Bundle("b", ""));
+  EXPECT_EQ(UntilRefresh(), minutes(10));
+  // A failure is no hint's business.
+  Pass(minutes(10));
+  Fail();
+  EXPECT_EQ(UntilRefresh(), seconds(1));
+}
+
+TEST_F(JwksCacheTest, ABundleWithoutKeysForJwtSvidsChangesNothing) {
+  JwksCacheOptions options;
+  options.use = jose::JwksUse::kJwtSvid;
+  Make(options);
+  End(Bundle("a", ""));
+  Pass(minutes(10));
+  Succeed({"b"});  // a key set of an issuer
+  ASSERT_OK_AND_ASSIGN(const Keys keys, Get("a"));
+  EXPECT_TRUE(Has(keys, "a"));
+}
+
 }  // namespace
 }  // namespace livekit::token
