@@ -1,5 +1,6 @@
 // Configuration of authenticators of kind `oauth2_introspection`.
 
+#include <future>
 #include <string>
 
 #include "builder_fixture.h"
@@ -104,6 +105,24 @@ TEST_F(BuildIntrospection, AsksNobodyForACheck) {
   check.check_only = true;
   const auto built = BuildAuthorityState(ServerConfigOf(InDir(dir_, Good())), check);
   EXPECT_EQ(FormatProblems("f", built.problems), "");
+}
+
+// The address is one where nobody answers: whoever is not asked gets another refusal.
+TEST_F(BuildIntrospection, NeverAsksAboutLiveKitTokens) {
+  const auto state =
+      Build(With("url: http://127.0.0.1:9/i, allow_http: true, jwts: true, client_id: c, "
+                 "client_secret_file: $DIR/client.secret, audiences: [calls]"));
+  ASSERT_NE(state, nullptr);
+  const auto ask = [&](const std::string& issuer) {
+    const std::string token = Base64UrlEncode(R"({"alg":"HS256"})") + "." +
+                              Base64UrlEncode(R"({"iss":")" + issuer + R"(","sub":"u"})") + ".c2ln";
+    std::promise<absl::StatusOr<Principal>> promise;
+    state->authenticators.Authenticate({{{"authorization", "Bearer " + token}}}, clock_.Now(),
+                                       [&](auto principal) { promise.set_value(std::move(principal)); });
+    return promise.get_future().get();
+  };
+  EXPECT_THAT(ask("APIother"), IsRefusal(v1::AUTHENTICATION_FAILED));
+  EXPECT_THAT(ask("https://as.example"), IsRefusal(v1::UNAVAILABLE));
 }
 
 }  // namespace

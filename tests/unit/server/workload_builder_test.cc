@@ -1,10 +1,12 @@
 // Configuration of authenticators for workloads, and what services they are.
 
+#include <future>
 #include <string>
 
 #include "builder_fixture.h"
 #include "gmock/gmock.h"
 #include "support/jwt_signer.h"
+#include "unit/http/client_fixture.h"
 
 namespace livekit::token::testing {
 namespace {
@@ -14,7 +16,8 @@ class BuildWorkloads : public BuildAuthority {
   BuildWorkloads() {
     key_ = std::make_unique<SigningKey>(SigningKey::Ec("P-256"));
     dir_.Write("jwks.json", JwksOf(key_->Jwk(R"(,"kid":"a")")));
-    dir_.Write("bundle.json", JwksOf(key_->Jwk(R"(,"kid":"a","use":"jwt-svid")")));
+    dir_.Write("bundle.json", JwksOf(key_->Jwk(R"(,"kid":"a","use":"jwt-svid")") + "," +
+                                     edwards_.Jwk(R"(,"kid":"d","use":"jwt-svid")")));
     dir_.Write("token", "t");
     dir_.Write("ca.crt", "c");
   }
@@ -43,6 +46,7 @@ class BuildWorkloads : public BuildAuthority {
   }
 
   std::unique_ptr<SigningKey> key_;
+  SigningKey edwards_ = SigningKey::Edwards("Ed25519");
 };
 
 constexpr char kFile[] = "issuer: https://k, audience: calls, jwks_file: $DIR/jwks.json";
@@ -156,6 +160,36 @@ TEST_F(WorkloadServices, AreKnownByTheirSpiffeId) {
   auto other = svid;
   other["sub"] = "spiffe://acme.dev/recorder/x";
   EXPECT_THAT(Mint(Token(other)), IsRefusal(v1::METHOD_NOT_PERMITTED));
+}
+
+// What the configuration makes of the rules: the form of subjects, the algorithms of SVIDs, LiveKit's own keys.
+TEST_F(WorkloadServices, AreHeldToWhatTheirKindOfTokenSays) {
+  auto claims = Claims("calls", "recorder");
+  claims["sub"] = "recorder";
+  EXPECT_THAT(Mint(Token(claims)), IsRefusal(v1::AUTHENTICATION_FAILED));
+  nlohmann::json svid = {{"aud", "calls"}, {"sub", "spiffe://acme.dev/recorder"}, {"exp", 1'900'000'300}};
+  const std::string other_algorithm =
+      MakeJwt(R"({"alg":"EdDSA","kid":"d"})", svid.dump(), edwards_, jose::Algorithm::kEdDsa);
+  EXPECT_THAT(Mint(other_algorithm), IsRefusal(v1::AUTHENTICATION_FAILED));
+  svid["iss"] = "APIother";
+  EXPECT_THAT(Mint(Token(svid)), IsRefusal(v1::AUTHENTICATION_FAILED));
+}
+
+// A bundle over HTTP is read as a bundle: its keys would be none of an ordinary set.
+TEST_F(BuildWorkloads, ReadsABundleFromItsAddress) {
+  const std::string bundle = JwksOf(key_->Jwk(R"(,"kid":"a","use":"jwt-svid")"));
+  const http::ScriptedServer server(
+      http::Answering([bundle](const std::string&) { return http::Answer("200 OK", bundle); }));
+  const auto state =
+      Build(WithAuthenticators("[{ name: app, spiffe_jwt: { trust_domain: acme.dev, audiences: [calls], "
+                               "allow_http: true, bundle_url: \"" +
+                               server.Url() + "\" } }]"));
+  ASSERT_NE(state, nullptr);
+  const nlohmann::json svid = {{"aud", "calls"}, {"sub", "spiffe://acme.dev/web"}, {"exp", 1'900'000'300}};
+  std::promise<absl::StatusOr<Principal>> promise;
+  state->authenticators.Authenticate({{{"authorization", "Bearer " + Token(svid)}}}, clock_.Now(),
+                                     [&](auto principal) { promise.set_value(std::move(principal)); });
+  EXPECT_OK(promise.get_future().get());
 }
 
 // Two authenticators would both vouch for it, as different subjects.
