@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "asked_service.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -177,30 +178,6 @@ TEST(ReadForwardAuth, PrefersTheClaimsOfHeadersThatHaveAValue) {
 
 // --- what is asked
 
-// An application that notes what it is asked.
-class Application {
- public:
-  void Say(const std::string& answer) {
-    const std::lock_guard lock(mutex_);
-    answer_ = answer;
-  }
-  std::vector<std::string> requests() const {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-  std::string Url() const { return server_.Url("/api/session"); }
-
- private:
-  mutable std::mutex mutex_;
-  std::string answer_ = Answer("200 OK", R"({"user":{"id":"u-1"}})");
-  std::vector<std::string> requests_;
-  ScriptedServer server_{http::Answering([this](const std::string& request) {
-    const std::lock_guard lock(mutex_);
-    requests_.push_back(request);
-    return answer_;
-  })};
-};
-
 ForwardAuthOptions OptionsFor(const std::string& url, seconds timeout = seconds(60)) {
   ForwardAuthOptions options;
   options.name = "session";
@@ -216,7 +193,7 @@ ForwardAuthOptions OptionsFor(const std::string& url, seconds timeout = seconds(
 
 class ForwardAuthTest : public ::testing::Test {
  protected:
-  ForwardAuthTest() : options_(OptionsFor(application_.Url())) {}
+  ForwardAuthTest() : options_(OptionsFor(application_.Url("/api/session"))) {}
 
   absl::StatusOr<Principal> Ask(std::vector<PresentedHeader> headers, Time now = kNow) {
     if (set_ == nullptr) {
@@ -232,7 +209,7 @@ class ForwardAuthTest : public ::testing::Test {
   }
   std::size_t asked() const { return application_.requests().size(); }
 
-  Application application_;
+  testing::AskedService application_{Answer("200 OK", R"({"user":{"id":"u-1"}})")};
   ForwardAuthOptions options_;
   std::unique_ptr<AuthenticatorSet> set_;
 };

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "asked_service.h"
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -152,38 +153,13 @@ TEST(ReadIntrospection, RefusesLiveKitTokens) {
 
 // --- what is asked
 
-// A server that notes what it is asked and answers as the test says.
-class AuthorizationServer {
- public:
-  void Say(const std::string& answer) {
-    const std::lock_guard lock(mutex_);
-    answer_ = answer;
-  }
-  void SayJson(const std::string& body) { Say(Answer("200 OK", body, "Content-Type: application/json\r\n")); }
-  std::vector<std::string> requests() const {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-  std::string Url() const { return server_.Url("/introspect"); }
-
- private:
-  mutable std::mutex mutex_;
-  std::string answer_ = Answer("200 OK", R"({"active":true,"sub":"u-1"})");
-  std::vector<std::string> requests_;
-  ScriptedServer server_{http::Answering([this](const std::string& request) {
-    const std::lock_guard lock(mutex_);
-    requests_.push_back(request);
-    return answer_;
-  })};
-};
-
 class IntrospectionTest : public ::testing::Test {
  protected:
   IntrospectionTest() {
     options_.name = "opaque";
     options_.client_id = "token-service";
     options_.client_secret = Secret("MARKSECRET-of-client");
-    options_.request = Request(server_.Url());
+    options_.request = Request(server_.Url("/introspect"));
     options_.rules.livekit_keys = {"APImain"};
   }
 
@@ -216,7 +192,7 @@ class IntrospectionTest : public ::testing::Test {
     return promise.get_future().get();
   }
 
-  AuthorizationServer server_;
+  testing::AskedService server_{Answer("200 OK", R"({"active":true,"sub":"u-1"})")};
   IntrospectionOptions options_;
   std::unique_ptr<IntrospectionAuthenticator> authenticator_;
 };
@@ -283,7 +259,7 @@ TEST_F(IntrospectionTest, LeavesJsonWebTokensToOthers) {
 TEST_F(IntrospectionTest, AsksAboutJsonWebTokensIfToldSo) {
   options_.jwts = true;
   options_.rules.issuer = "https://as.example";
-  server_.SayJson(R"({"active":true,"sub":"u","iss":"https://as.example"})");
+  server_.Say(Answer("200 OK", R"({"active":true,"sub":"u","iss":"https://as.example"})"));
   Make();
   EXPECT_TRUE(authenticator_->Recognizes(Bearer("opaque")));
   EXPECT_FALSE(authenticator_->Recognizes(Bearer(UnsignedJwt(R"({"iss":"https://other.example"})"))));
@@ -312,7 +288,7 @@ TEST_F(IntrospectionTest, KnowsCallersOnlyIfServicesNameIt) {
   options_ = {};
   options_.name = "opaque";
   options_.callers = true;
-  options_.request = Request(server_.Url());
+  options_.request = Request(server_.Url("/introspect"));
   Make();
   EXPECT_OK(Ask(caller, kNow));
 }
@@ -330,17 +306,17 @@ TEST_F(IntrospectionTest, RemembersForTheConfiguredTime) {
 }
 
 TEST_F(IntrospectionTest, RemembersNeverPastExpiry) {
-  server_.SayJson(R"({"active":true,"sub":"u","exp":)" + AtSeconds(3) + "}");
+  server_.Say(Answer("200 OK", R"({"active":true,"sub":"u","exp":)" + AtSeconds(3) + "}"));
   ASSERT_OK(Ask());
   ASSERT_OK(Ask(kToken, kNow + seconds(2)));
   EXPECT_EQ(server_.requests().size(), 1U);
-  server_.SayJson(R"({"active":false})");
+  server_.Say(Answer("200 OK", R"({"active":false})"));
   EXPECT_THAT(Ask(kToken, kNow + seconds(3)), IsRefusal(v1::AUTHENTICATION_FAILED));
 }
 
 // A token in its leeway is good, but not for longer than it is asked about.
 TEST_F(IntrospectionTest, RemembersNothingInTheLeeway) {
-  server_.SayJson(R"({"active":true,"sub":"u","exp":)" + AtSeconds(-1) + "}");
+  server_.Say(Answer("200 OK", R"({"active":true,"sub":"u","exp":)" + AtSeconds(-1) + "}"));
   ASSERT_OK(Ask());
   ASSERT_OK(Ask());
   EXPECT_EQ(server_.requests().size(), 2U);
@@ -349,17 +325,17 @@ TEST_F(IntrospectionTest, RemembersNothingInTheLeeway) {
 TEST_F(IntrospectionTest, RemembersNothingIfToldSo) {
   options_.cache_ttl = seconds(0);
   ASSERT_OK(Ask());
-  server_.SayJson(R"({"active":false})");
+  server_.Say(Answer("200 OK", R"({"active":false})"));
   EXPECT_THAT(Ask(), IsRefusal(v1::AUTHENTICATION_FAILED));
   EXPECT_EQ(authenticator_->remembered(), 0U);
 }
 
 TEST_F(IntrospectionTest, RemembersNoRefusals) {
-  server_.SayJson(R"({"active":false})");
+  server_.Say(Answer("200 OK", R"({"active":false})"));
   EXPECT_THAT(Ask(), IsRefusal(v1::AUTHENTICATION_FAILED));
   server_.Say(Answer("503 Service Unavailable"));
   EXPECT_THAT(Ask(), IsRefusal(v1::UNAVAILABLE));
-  server_.SayJson(R"({"active":true,"sub":"u"})");
+  server_.Say(Answer("200 OK", R"({"active":true,"sub":"u"})"));
   EXPECT_OK(Ask());
   EXPECT_EQ(server_.requests().size(), 3U);
 }
