@@ -360,6 +360,7 @@ TEST_F(ForwardAuthTest, RemembersWithEverythingThatIsPassedOn) {
       {{"x-tenant", "Cookie9:session=a"}},
       {{"authorization", "session=a"}},
       {{"authorization", "1"}, {"x-tenant", "2"}},
+      {{"authorization", "1x-tenant2"}},
       {{"authorization", "18:x-tenant1:2"}},
   };
   for (const auto& headers : all) ASSERT_OK(Ask(headers));
