@@ -1,9 +1,6 @@
 #include "gateway/cookies.h"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +8,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "service/log.h"
+#include "service/log_interval.h"
 
 namespace livekit::token::gateway {
 namespace {
@@ -23,11 +21,8 @@ bool IsOfOwnPage(const http::Request& request) {
 }
 
 void LogOtherPage() {
-  static std::atomic<std::int64_t> last_period{-1};
-  const std::int64_t period =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count() /
-      10;
-  if (last_period.exchange(period) == period) return;
+  static LogInterval interval;
+  if (!interval.Due()) return;
   Log(LogLevel::kWarn, "cookie_of_other_page_refused",
       {{"hint",
         "a browser sent cookies for a page of another site without saying which in Origin; if something in front takes "

@@ -1,15 +1,13 @@
 #include "gateway/trusted_headers.h"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <set>
 #include <string_view>
 
 #include "base/status.h"
 #include "base/text.h"
 #include "service/log.h"
+#include "service/log_interval.h"
 #include "service/trusted_proxy.h"
 
 namespace livekit::token::gateway {
@@ -33,11 +31,8 @@ bool IsProxy(std::string_view peer_address, const std::vector<Network>& networks
 }
 
 void LogUntrusted(std::string_view peer) {
-  static std::atomic<std::int64_t> last_period{-1};
-  const std::int64_t period =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count() /
-      10;
-  if (last_period.exchange(period) == period) return;
+  static LogInterval interval;
+  if (!interval.Due()) return;
   Log(LogLevel::kWarn, "trusted_header_refused",
       {{"peer", peer},
        {"hint",

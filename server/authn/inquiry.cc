@@ -1,13 +1,12 @@
 #include "server/authn/inquiry.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cstdint>
 #include <utility>
 
 #include "base/status.h"
 #include "server/authn/verified_tokens.h"
 #include "service/log.h"
+#include "service/log_interval.h"
 
 namespace livekit::token {
 namespace {
@@ -47,10 +46,7 @@ class Inquiry::Memory {
  private:
   // At most once in ten seconds: everyone who waits for a service that is down fails at once.
   void LogFailure(std::string_view why) {
-    const std::int64_t period =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count() /
-        10;
-    if (logged_period_.exchange(period) == period) return;
+    if (!failures_.Due()) return;
     Log(LogLevel::kWarn, "authentication_service_failed",
         {{"authenticator", std::string_view(options_.authenticator)}, {"why", why}});
   }
@@ -59,7 +55,7 @@ class Inquiry::Memory {
   // What answers rest on; there is only this service.
   const std::shared_ptr<const void> basis_ = std::make_shared<const int>(0);
   VerifiedTokens answers_;
-  std::atomic<std::int64_t> logged_period_{-1};
+  LogInterval failures_;
 };
 
 Inquiry::Inquiry(std::unique_ptr<http::Client> client, InquiryOptions options)
