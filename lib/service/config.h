@@ -1,6 +1,7 @@
 // Configuration files: YAML into protobuf messages, strictly.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,6 +36,9 @@ ConfigProblems ReadYamlWithSection(std::string_view yaml, google::protobuf::Mess
 
 // Reads a whole file of at most `max_bytes`. Errors name the file, not its content.
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes = 1 << 20);
+
+// Something that reads files as ReadFile does: the file system as it is, or one state of it (watched_files.h).
+using FileReader = std::function<absl::StatusOr<std::string>(const std::string& path, std::size_t max_bytes)>;
 
 // `file: path: message` a line each.
 std::string FormatProblems(std::string_view file, const ConfigProblems& problems);
