@@ -12,8 +12,10 @@
 #include "gateway/backend.h"
 #include "gateway/gateway.h"
 #include "gateway/overrides.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "http/admin.h"
 #include "server/examples.h"
+#include "server/live_config.h"
 #include "server/policy_tests.h"
 #include "server/server.h"
 #include "server/startup.h"
@@ -54,20 +56,24 @@ ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for
 namespace livekit::token::gateway {
 namespace {
 
+using google::protobuf::util::MessageDifferencer;
+
 // Calls the authority in this process.
 class DirectBackend final : public Backend {
  public:
-  explicit DirectBackend(const TokenAuthority& authority) : authority_(authority) {}
+  explicit DirectBackend(const Authorities& authorities) : authorities_(authorities) {}
 
   void Issue(Item item, Done done) override {
-    // The item must live until the answer, which may come later.
+    // Both must live until the answer, which may come later.
     auto kept = std::make_shared<const Item>(std::move(item));
-    authority_.IssueRelayed(*kept, [kept, done = std::move(done)](Result result) { done(std::move(result)); });
+    std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
+    authority->IssueRelayed(*kept,
+                            [kept, authority, done = std::move(done)](Result result) { done(std::move(result)); });
   }
   bool Ready() const override { return true; }
 
  private:
-  const TokenAuthority& authority_;
+  const Authorities& authorities_;
 };
 
 struct Startup {
@@ -75,7 +81,7 @@ struct Startup {
   config::v1::GatewayConfig gateway;
 };
 
-Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gateway_options) {
+Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gateway_options, const SharedParts& shared) {
   ServerOverrides server_overrides;
   server_overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   server_overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
@@ -90,7 +96,7 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
   config::v1::ServerConfig server_config;
   const std::string path = absl::GetFlag(FLAGS_config);
   if (!path.empty()) {
-    auto text = ReadFile(path);
+    auto text = shared.files->Read(path);
     if (!text.ok()) {
       startup.server.problems.push_back({"", std::string(text.status().message())});
       return startup;
@@ -104,7 +110,7 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
   // Neither checking nor testing asks anything over the network.
   const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
   startup.server = PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options,
-                                 ProcessEnvironment, check_only);
+                                 ProcessEnvironment, check_only, shared);
   for (auto& problem : CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true)) {
     problem.path = problem.path.empty() ? "gateway" : ConfigPath("gateway", problem.path);
     startup.server.problems.push_back(std::move(problem));
@@ -117,16 +123,16 @@ void LogListening(const char* name, const std::string& address) {
   Log(LogLevel::kInfo, "listening", {{"name", name}, {"address", std::string_view(address)}});
 }
 
-int Serve(const Startup& startup, const ServerOptions& server_options, const GatewayOptions& gateway_options) {
-  const config::v1::ServerConfig& config = startup.server.config;
-  Metrics metrics;
+int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, const ServerOptions& server_options,
+          const GatewayOptions& gateway_options, Metrics& metrics) {
+  const config::v1::ServerConfig& config = live.startup().config;
   Lifecycle lifecycle;
   auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle, [] { return true; });
   if (!admin.ok()) return FailStart(admin.status());
-  auto server = TokenServer::Start(config, server_options, startup.server.state, SystemClock(), metrics);
+  auto server = TokenServer::Start(config, server_options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
-  DirectBackend backend((*server)->authority());
-  auto gateway = Gateway::Start(startup.gateway, gateway_options, backend, metrics);
+  DirectBackend backend(live.authorities());
+  auto gateway = Gateway::Start(gateway_config, gateway_options, backend, metrics);
   if (!gateway.ok()) return FailStart(gateway.status());
 
   LogListening("admin", (*admin)->address());
@@ -136,6 +142,7 @@ int Serve(const Startup& startup, const ServerOptions& server_options, const Gat
     std::fputs(DevBanner(config, (*gateway)->address(), (*server)->address()).c_str(), stdout);
     std::fflush(stdout);
   }
+  live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   lifecycle.SetStarted();
 
   const int signal = WaitForStopSignal();
@@ -150,6 +157,7 @@ int Serve(const Startup& startup, const ServerOptions& server_options, const Gat
   const bool http_clean = (*gateway)->Drain(std::chrono::steady_clock::now() + timeout);
   gateway->reset();
   const bool clean = (*server)->Drain(deadline) && http_clean;
+  live.Stop();
   Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
   return clean ? kExitClean : kExitDrainDeadline;
 }
@@ -173,16 +181,29 @@ int Main(int argc, char** argv) {
   GatewayOptions gateway_options;
   gateway_options.dev = server_options.dev;
   gateway_options.dev_private_network = server_options.dev_private_network;
-  const Startup startup = Prepare(server_options, gateway_options);
-  const auto ended =
-      ReportConfig(absl::GetFlag(FLAGS_config), startup.server.problems, absl::GetFlag(FLAGS_check_config));
+  config::v1::GatewayConfig gateway_config;
+  Metrics metrics;
+  LiveConfig live(
+      [&, first = true](const SharedParts& shared) mutable {
+        Startup startup = Prepare(server_options, gateway_options, shared);
+        if (std::exchange(first, false)) {
+          gateway_config = std::move(startup.gateway);
+        } else if (!MessageDifferencer::Equals(gateway_config, startup.gateway)) {
+          Log(LogLevel::kWarn, "restart_needed",
+              {{"path", "gateway"}, {"hint", "has changed, and is read only at the start"}});
+        }
+        return std::move(startup.server);
+      },
+      SystemClock(), metrics);
+  const ServerStartup& startup = live.startup();
+  const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
   if (const std::string tests = absl::GetFlag(FLAGS_test_policy); !tests.empty()) {
-    return RunTestPolicy(tests, *startup.server.state);
+    return RunTestPolicy(tests, *startup.state);
   }
-  if (auto status = SetLogLevel(startup.server.config.log_level()); !status.ok()) return FailStart(status);
-  LogWarnings(startup.server.warnings);
-  return Serve(startup, server_options, gateway_options);
+  if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  LogWarnings(startup.warnings);
+  return Serve(live, gateway_config, server_options, gateway_options, metrics);
 }
 
 }  // namespace

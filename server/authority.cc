@@ -10,6 +10,7 @@
 #include "livekit/token/access_token.h"
 #include "livekit/token/grants.h"
 #include "server/explain.h"
+#include "server/key_ledger.h"
 #include "service/log.h"
 
 namespace livekit::token {
@@ -97,6 +98,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
   LKT_RETURN_IF_ERROR(CheckSignable(plan, asked,
                                     signed_token.ok() ? absl::StatusOr<std::size_t>(signed_token->token.size())
                                                       : absl::StatusOr<std::size_t>(signed_token.status())));
+  plan.project().signing_record->Signed(signed_token->expire_time);
   metrics_.Issued(key.id(), plan.policy().name, "participant");
 
   v1::IssueParticipantTokenResponse response;
@@ -273,6 +275,7 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
   }
   auto signed_token = Sign(*project->signing_key, grants, options, now);
   if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
+  project->signing_record->Signed(signed_token->expire_time);
   metrics_.Issued(project->signing_key->id(), service.name, "minted");
 
   response.set_token(std::move(signed_token->token));

@@ -1,5 +1,7 @@
 #include "server/authority_builder.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -13,8 +15,37 @@
 
 namespace livekit::token {
 
+namespace {
+
+// The longest life that a token of each project can have.
+std::vector<KeyLedger::ProjectInUse> InUse(const std::vector<std::shared_ptr<const Project>>& projects,
+                                           const std::vector<PolicyRules>& policies,
+                                           const std::vector<ServiceRules>& services) {
+  std::vector<KeyLedger::ProjectInUse> in_use;
+  for (const auto& project : projects) {
+    std::chrono::seconds longest{0};
+    for (const PolicyRules& policy : policies) {
+      if (policy.project == project) longest = std::max(longest, policy.ttl);
+    }
+    for (const ServiceRules& service : services) {
+      if (service.mint != nullptr && service.MayUse(*project)) longest = std::max(longest, service.mint->max_ttl);
+    }
+    in_use.push_back({project, longest});
+  }
+  return in_use;
+}
+
+}  // namespace
+
 BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const BuildOptions& options) {
-  build::Context context(options);
+  FileSnapshot own_files;
+  KeyLedger own_ledger;
+  JwksPool own_jwks;
+  SharedParts shared = options.shared;
+  if (shared.files == nullptr) shared.files = &own_files;
+  if (shared.ledger == nullptr) shared.ledger = &own_ledger;
+  if (shared.jwks == nullptr) shared.jwks = &own_jwks;
+  build::Context context(options, shared);
   context.client_certificates = !config.listen().tls().client_ca_file().empty();
   for (const auto& service : config.services()) {
     context.caller_authenticators.insert(service.match().authenticator());
@@ -27,9 +58,10 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   DenyList deny_list = build::BuildDenyList(config, context);
   BuildResult result;
   if (context.problems.empty()) {
+    auto projects = InUse(context.projects, policies, services);
     result.state = std::make_shared<const AuthorityState>(
-        AuthorityState{std::move(context.http_client), std::move(authenticators), PolicySet(std::move(policies)),
-                       ServiceSet(std::move(services)), std::move(deny_list), std::move(context.authenticator_names)});
+        AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), ServiceSet(std::move(services)),
+                       std::move(deny_list), std::move(context.authenticator_names), std::move(projects)});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

@@ -5,10 +5,20 @@
 
 #include "livekit/token/config/v1/server_config.pb.h"
 #include "livekit/token/key_source.h"
+#include "server/authn/jwks_pool.h"
 #include "server/authority_state.h"
+#include "server/key_ledger.h"
 #include "service/config.h"
+#include "service/file_snapshot.h"
 
 namespace livekit::token {
+
+// What one build shares with those before and after it. Null: it has its own.
+struct SharedParts {
+  FileSnapshot* files = nullptr;
+  KeyLedger* ledger = nullptr;
+  JwksPool* jwks = nullptr;
+};
 
 // Circumstances of a start that the configuration does not hold.
 struct BuildOptions {
@@ -19,6 +29,7 @@ struct BuildOptions {
   // Only find what is wrong: nothing is asked over the network, and the state lacks the authenticators that
   // would have to. It is good for decisions about principals all the same.
   bool check_only = false;
+  SharedParts shared = {};
 };
 
 // A state, or everything that is wrong with the configuration.

@@ -1,13 +1,13 @@
 // What a configuration says, ready to decide with.
 #pragma once
 
-#include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
-#include "http/client.h"
 #include "server/authenticator.h"
 #include "server/deny_list.h"
+#include "server/key_ledger.h"
 #include "server/policy.h"
 #include "server/services.h"
 
@@ -15,12 +15,12 @@ namespace livekit::token {
 
 // Everything that the configuration decides. Built whole by authority_builder.h and never changed.
 struct AuthorityState {
-  std::shared_ptr<http::Client> http_client;  // of the authenticators that have to ask; may be null
   AuthenticatorSet authenticators;
   PolicySet policies;
   ServiceSet services;
   DenyList deny_list = {};
   std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
+  std::vector<KeyLedger::ProjectInUse> projects = {};
 };
 
 }  // namespace livekit::token

@@ -11,6 +11,7 @@
 #include "absl/flags/flag.h"
 #include "http/admin.h"
 #include "server/examples.h"
+#include "server/live_config.h"
 #include "server/policy_tests.h"
 #include "server/server.h"
 #include "server/startup.h"
@@ -48,7 +49,7 @@ ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for
 namespace livekit::token {
 namespace {
 
-ServerStartup Prepare(const ServerOptions& options) {
+ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
   // Neither checking nor testing asks anything over the network.
   const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
   ServerOverrides overrides;
@@ -58,10 +59,10 @@ ServerStartup Prepare(const ServerOptions& options) {
   overrides.jwt.issuer = FlagOrEnv(absl::GetFlag(FLAGS_jwt_issuer), "LIVEKIT_TOKEN_JWT_ISSUER");
   overrides.jwt.audience = FlagOrEnv(absl::GetFlag(FLAGS_jwt_audience), "LIVEKIT_TOKEN_JWT_AUDIENCE");
   const std::string path = absl::GetFlag(FLAGS_config);
-  if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment, check_only);
+  if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment, check_only, shared);
   ServerStartup failed;
   config::v1::ServerConfig config;
-  auto text = ReadFile(path);
+  auto text = shared.files->Read(path);
   if (!text.ok()) {
     failed.problems.push_back({"", std::string(text.status().message())});
     return failed;
@@ -69,15 +70,15 @@ ServerStartup Prepare(const ServerOptions& options) {
   failed.problems = ReadYaml(*text, config);
   // What could not be read would only cause problems that are none.
   if (!failed.problems.empty()) return failed;
-  return PrepareServer(&config, overrides, options, ProcessEnvironment, check_only);
+  return PrepareServer(&config, overrides, options, ProcessEnvironment, check_only, shared);
 }
 
-int Serve(const ServerStartup& startup, const ServerOptions& options) {
-  Metrics metrics;
+int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
+  const ServerStartup& startup = live.startup();
   Lifecycle lifecycle;
   auto admin = http::Admin::Start(startup.config.listen().admin(), metrics, lifecycle, [] { return true; });
   if (!admin.ok()) return FailStart(admin.status());
-  auto server = TokenServer::Start(startup.config, options, startup.state, SystemClock(), metrics);
+  auto server = TokenServer::Start(startup.config, options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
 
   const std::string admin_address = (*admin)->address();
@@ -85,6 +86,7 @@ int Serve(const ServerStartup& startup, const ServerOptions& options) {
   Log(LogLevel::kInfo, "listening", {{"name", "grpc"}, {"address", std::string_view((*server)->address())}});
   if (options.dev) std::fputs(DevBanner(startup.config, "", (*server)->address()).c_str(), stdout);
   std::fflush(stdout);
+  live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   lifecycle.SetStarted();
 
   const int signal = WaitForStopSignal();
@@ -93,6 +95,7 @@ int Serve(const ServerStartup& startup, const ServerOptions& options) {
   (*server)->Discourage();
   std::this_thread::sleep_for(ToMillis(startup.config.drain().delay()));
   const bool clean = (*server)->Drain(std::chrono::system_clock::now() + ToMillis(startup.config.drain().timeout()));
+  live.Stop();
   Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
   return clean ? kExitClean : kExitDrainDeadline;
 }
@@ -113,7 +116,9 @@ int Main(int argc, char** argv) {
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
-  const ServerStartup startup = Prepare(options);
+  Metrics metrics;
+  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics);
+  const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
   if (const std::string tests = absl::GetFlag(FLAGS_test_policy); !tests.empty()) {
@@ -121,7 +126,7 @@ int Main(int argc, char** argv) {
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.warnings);
-  return Serve(startup, options);
+  return Serve(live, options, metrics);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 
 namespace livekit::token {
 
+class KeyRecord;
+
 // One project. Thread safety: immutable.
 struct Project {
   std::string name;
@@ -17,7 +19,8 @@ struct Project {
   // request's own host.
   std::string client_url;
   std::shared_ptr<const ApiKey> signing_key;
-  std::shared_ptr<const KeyRing> keys;  // all that verify, the signing key among them
+  std::shared_ptr<KeyRecord> signing_record;  // is told of every token that `signing_key` signs
+  std::shared_ptr<const KeyRing> keys;        // all that verify, the signing key among them
   std::optional<SfuVersion> sfu_version;
 };
 

@@ -116,11 +116,9 @@ cfg::ServerConfig WithDefaults(cfg::ServerConfig config, const ServerOptions& op
 }
 
 struct TokenServer::Impl {
-  Impl(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics, const ServerOptions& options)
-      : authority(std::move(state), clock, metrics),
-        service(authority, metrics, [options](std::string_view peer) { return AcceptsPeer(options, peer); }) {}
+  Impl(const Authorities& authorities, Metrics& metrics, const ServerOptions& options)
+      : service(authorities, metrics, [options](std::string_view peer) { return AcceptsPeer(options, peer); }) {}
 
-  TokenAuthority authority;
   TokenService service;
   std::string address;
   std::unique_ptr<grpc::Server> server;
@@ -134,9 +132,8 @@ TokenServer::~TokenServer() { Drain(std::chrono::system_clock::now()); }
 
 absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::ServerConfig& config,
                                                                 const ServerOptions& options,
-                                                                std::shared_ptr<const AuthorityState> state,
-                                                                const Clock& clock, Metrics& metrics) {
-  auto impl = std::make_unique<Impl>(std::move(state), clock, metrics, options);
+                                                                const Authorities& authorities, Metrics& metrics) {
+  auto impl = std::make_unique<Impl>(authorities, metrics, options);
   // Both are settings of the process and must come before the builder.
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -179,8 +176,6 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   }
   return std::unique_ptr<TokenServer>(new TokenServer(std::move(impl)));
 }
-
-const TokenAuthority& TokenServer::authority() const { return impl_->authority; }
 
 const std::string& TokenServer::address() const { return impl_->address; }
 

@@ -6,9 +6,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/clock.h"
 #include "livekit/token/config/v1/server_config.pb.h"
-#include "server/authority.h"
+#include "server/authorities.h"
 #include "service/config.h"
 #include "service/metrics.h"
 
@@ -36,15 +35,14 @@ config::v1::ServerConfig WithDefaults(config::v1::ServerConfig config, const Ser
 // Thread safety: all methods may be called concurrently.
 class TokenServer {
  public:
-  // Binds and serves. `config` must have its defaults and no problems. `clock` and `metrics` must outlive the server.
+  // Binds and serves. `config` must have its defaults and no problems. `authorities` and `metrics` must outlive the
+  // server.
   // Errors: the address cannot be bound, or the files of TLS have gone bad since they were checked.
   static absl::StatusOr<std::unique_ptr<TokenServer>> Start(const config::v1::ServerConfig& config,
                                                             const ServerOptions& options,
-                                                            std::shared_ptr<const AuthorityState> state,
-                                                            const Clock& clock, Metrics& metrics);
+                                                            const Authorities& authorities, Metrics& metrics);
   ~TokenServer();
 
-  const TokenAuthority& authority() const;
   // The bound address, with the chosen port.
   const std::string& address() const;
   // Tells health watchers that this server is about to stop; calls are still answered.

@@ -29,7 +29,8 @@ std::string Reachable(std::string_view address) {
 }  // namespace
 
 ServerStartup PrepareServer(const cfg::ServerConfig* file_config, const ServerOverrides& overrides,
-                            const ServerOptions& options, const Environment& environment, bool check_only) {
+                            const ServerOptions& options, const Environment& environment, bool check_only,
+                            const SharedParts& shared) {
   ServerStartup startup;
   const char* problem = nullptr;
   if (int{file_config != nullptr} + int{options.dev} + int{overrides.jwt.given()} > 1) {
@@ -53,6 +54,7 @@ ServerStartup PrepareServer(const cfg::ServerConfig* file_config, const ServerOv
   BuildOptions build;
   build.environment = environment;
   build.dev = options.dev;
+  build.shared = shared;
   build.check_only = check_only || !startup.problems.empty();
   BuildResult built = BuildAuthorityState(config, build);
   Append(built.problems, startup.problems);

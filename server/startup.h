@@ -30,9 +30,10 @@ struct ServerStartup {
 
 // Completes the configuration and builds the state. `file_config` is what the file said, null without a file; without
 // it development mode and `overrides.jwt` can start. With `check_only` nothing is asked over the network: the state is
-// good for decisions about principals, and not for authenticating them.
+// good for decisions about principals, and not for authenticating them. `shared` is for reloads.
 ServerStartup PrepareServer(const config::v1::ServerConfig* file_config, const ServerOverrides& overrides,
-                            const ServerOptions& options, const Environment& environment, bool check_only = false);
+                            const ServerOptions& options, const Environment& environment, bool check_only = false,
+                            const SharedParts& shared = {});
 
 // What development mode prints: what it allows, and lines to paste. `http_address` is empty without an HTTP listener.
 std::string DevBanner(const config::v1::ServerConfig& config, std::string_view http_address,

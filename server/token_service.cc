@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/address.h"
 #include "base/status.h"
@@ -16,30 +18,9 @@ namespace {
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-}  // namespace
-
-std::string PeerAddress(std::string_view peer) {
-  const std::size_t colon = peer.find(':');
-  const std::string_view scheme = peer.substr(0, colon);
-  if (scheme == "unix" || scheme == "unix-abstract") return "localhost";
-  if (colon == std::string_view::npos || (scheme != "ipv4" && scheme != "ipv6")) return {};
-  std::string address(peer.substr(colon + 1));
-  // gRPC writes the brackets of IPv6 addresses percent-encoded.
-  for (const auto& [encoded, plain] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
-    if (const std::size_t at = address.find(encoded); at != std::string::npos) address.replace(at, 3, plain);
-  }
-  return HostOf(address).value_or("");
-}
-
-TokenService::TokenService(const TokenAuthority& authority, Metrics& metrics,
-                           std::function<bool(std::string_view)> accepts_peer)
-    : authority_(authority), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {
-  SetMessageAllocatorFor_BatchMintAccessTokens(&mint_batches_);
-}
-
-CallContext TokenService::MakeContext(const grpc::CallbackServerContext& context) const {
+// What `context` says; `headers` are those in which credentials may stand.
+CallContext MakeContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers) {
   CallContext call;
-  const auto& headers = authority_.credential_headers();
   for (const auto& [key, value] : context.client_metadata()) {
     const std::string_view name = View(key);
     if (name == kCallerHeader) {
@@ -57,13 +38,36 @@ CallContext TokenService::MakeContext(const grpc::CallbackServerContext& context
   return call;
 }
 
+}  // namespace
+
+std::string PeerAddress(std::string_view peer) {
+  const std::size_t colon = peer.find(':');
+  const std::string_view scheme = peer.substr(0, colon);
+  if (scheme == "unix" || scheme == "unix-abstract") return "localhost";
+  if (colon == std::string_view::npos || (scheme != "ipv4" && scheme != "ipv6")) return {};
+  std::string address(peer.substr(colon + 1));
+  // gRPC writes the brackets of IPv6 addresses percent-encoded.
+  for (const auto& [encoded, plain] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
+    if (const std::size_t at = address.find(encoded); at != std::string::npos) address.replace(at, 3, plain);
+  }
+  return HostOf(address).value_or("");
+}
+
+TokenService::TokenService(const Authorities& authorities, Metrics& metrics,
+                           std::function<bool(std::string_view)> accepts_peer)
+    : authorities_(authorities), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {
+  SetMessageAllocatorFor_BatchMintAccessTokens(&mint_batches_);
+}
+
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Request, Response> method,
                                             grpc::CallbackServerContext* context, const Request* request,
                                             Response* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const auto start = std::chrono::steady_clock::now();
-  const auto finish = [this, name, reactor, response, start](absl::StatusOr<Response> result) {
+  // The call ends with the configuration that it began with.
+  std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
+  const auto finish = [this, name, reactor, response, start, authority](absl::StatusOr<Response> result) {
     const grpc::Status status = ToRpcStatus(result.status());
     metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), std::chrono::steady_clock::now() - start);
     if (result.ok()) *response = *std::move(result);
@@ -75,8 +79,8 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
       finish(Refuse(v1::HOST_NOT_ALLOWED));
       return reactor;
     }
-    const CallContext call = MakeContext(*context);
-    (authority_.*method)(call, *request, finish);
+    const CallContext call = MakeContext(*context, authority->credential_headers());
+    (authority.get()->*method)(call, *request, finish);
   } catch (const std::exception&) {
     Log(LogLevel::kError, "exception", {{"method", name}});
     finish(Refuse(v1::INTERNAL));

@@ -7,6 +7,7 @@
 
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "server/arena_messages.h"
+#include "server/authorities.h"
 #include "server/authority.h"
 #include "service/metrics.h"
 
@@ -18,9 +19,9 @@ namespace livekit::token {
 // Thread safety: gRPC calls it concurrently.
 class TokenService final : public v1::TokenService::CallbackService {
  public:
-  // `accepts_peer` decides by a peer's address whether it is answered at all. `authority` and `metrics` must outlive
-  // the service.
-  TokenService(const TokenAuthority& authority, Metrics& metrics, std::function<bool(std::string_view)> accepts_peer);
+  // `accepts_peer` decides by a peer's address whether it is answered at all. `authorities` and `metrics` must
+  // outlive the service.
+  TokenService(const Authorities& authorities, Metrics& metrics, std::function<bool(std::string_view)> accepts_peer);
 
   grpc::ServerUnaryReactor* IssueParticipantToken(grpc::CallbackServerContext* context,
                                                   const v1::IssueParticipantTokenRequest* request,
@@ -49,9 +50,8 @@ class TokenService final : public v1::TokenService::CallbackService {
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Run(std::string_view name, Method<Request, Response> method,
                                 grpc::CallbackServerContext* context, const Request* request, Response* response);
-  CallContext MakeContext(const grpc::CallbackServerContext& context) const;
 
-  const TokenAuthority& authority_;
+  const Authorities& authorities_;
   Metrics& metrics_;
   std::function<bool(std::string_view)> accepts_peer_;
   ArenaMessages<v1::BatchMintAccessTokensRequest, v1::BatchMintAccessTokensResponse> mint_batches_;

@@ -1,10 +1,6 @@
 #include "service/config.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <set>
@@ -15,6 +11,7 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "service/duration_text.h"
+#include "service/file_snapshot.h"
 #include "service/yaml_tree.h"
 
 namespace livekit::token {
@@ -322,20 +319,6 @@ class Reader {
   ConfigProblems& problems_;
 };
 
-std::string_view WhyNotRead(int error) {
-  switch (error) {
-    case ENOENT:
-      return "does not exist";
-    case EACCES:
-    case EPERM:
-      return "may not be read by this user";
-    case EISDIR:
-      return "is a folder";
-    default:
-      return "cannot be read";
-  }
-}
-
 }  // namespace
 
 ConfigProblems ReadYaml(std::string_view yaml, Message& message) {
@@ -375,23 +358,7 @@ ConfigProblems ReadYamlWithSection(std::string_view yaml, Message& message, std:
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
-  const auto fail = [&](std::string_view why) {
-    return absl::Status(absl::StatusCode::kFailedPrecondition, Sv(path + ": " + std::string(why)));
-  };
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0) return fail(WhyNotRead(errno));
-  std::string content;
-  char buffer[65536];
-  ssize_t size;
-  while ((size = read(fd, buffer, sizeof buffer)) > 0 || (size < 0 && errno == EINTR)) {
-    if (size > 0) content.append(buffer, static_cast<std::size_t>(size));
-    if (content.size() > max_bytes) break;
-  }
-  const int error = errno;
-  close(fd);
-  if (size < 0) return fail(WhyNotRead(error));
-  if (content.size() > max_bytes) return fail("is too large; at most " + std::to_string(max_bytes) + " bytes are read");
-  return content;
+  return FileSnapshot().Read(path, max_bytes);
 }
 
 std::string FormatProblems(std::string_view file, const ConfigProblems& problems) {

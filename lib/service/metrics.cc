@@ -1,16 +1,19 @@
 #include "service/metrics.h"
 
 #include <initializer_list>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
+#include "prometheus/metric_family.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 #include "service/process_metrics.h"
@@ -69,11 +72,65 @@ class Series {
   std::unordered_map<std::string, T*> known_;
 };
 
+prometheus::MetricFamily GaugeFamily(const char* name, const char* help) {
+  prometheus::MetricFamily family;
+  family.name = name;
+  family.help = help;
+  family.type = prometheus::MetricType::Gauge;
+  return family;
+}
+
+void AddValue(prometheus::MetricFamily& family, std::vector<prometheus::ClientMetric::Label> labels, double value) {
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  metric.gauge.value = value;
+  family.metric.push_back(std::move(metric));
+}
+
+// Made anew each time, since keys come and go.
+std::vector<prometheus::MetricFamily> KeyFamilies(const std::vector<KeyMetrics>& keys) {
+  auto states = GaugeFamily("livekit_token_key_state", "State of each API key: 1 for the one that it is in.");
+  auto expiries = GaugeFamily("livekit_token_key_latest_expiry_timestamp_seconds",
+                              "Latest expiry of the tokens that the API key has signed in this process.");
+  auto removables = GaugeFamily("livekit_token_key_removable_timestamp_seconds",
+                                "When an API key that no longer signs may be removed from the key file.");
+  auto active = GaugeFamily("livekit_token_active_keys", "API keys that sign.");
+  int signing = 0;
+  for (const KeyMetrics& key : keys) {
+    for (const std::string_view state : kKeyStates) {
+      AddValue(states, {{"project", key.project}, {"key", key.key_id}, {"state", std::string(state)}},
+               state == key.state ? 1 : 0);
+    }
+    signing += int{key.state == "active"};
+    const std::vector<prometheus::ClientMetric::Label> labels = {{"project", key.project}, {"key", key.key_id}};
+    if (key.latest_expiry) AddValue(expiries, labels, UnixSeconds(*key.latest_expiry));
+    if (key.removable) AddValue(removables, labels, UnixSeconds(*key.removable));
+  }
+  AddValue(active, {}, signing);
+  return {std::move(states), std::move(expiries), std::move(removables), std::move(active)};
+}
+
 }  // namespace
 
 struct Metrics::Impl {
+  prometheus::Gauge& AddGauge(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+  }
+
   prometheus::Registry registry;
   ProcessMetrics process;
+  std::function<std::vector<KeyMetrics>()> keys;
+  prometheus::Gauge& reload_successful = AddGauge(
+      "config_last_reload_successful", "1 if the configuration in use is the newest, 0 if a newer was refused.");
+  prometheus::Gauge& reload_time =
+      AddGauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was taken into use.");
+  prometheus::Family<prometheus::Gauge>& generation =
+      prometheus::BuildGauge()
+          .Name("config_generation_info")
+          .Help("Fingerprint of the configuration in use, the same on all replicas with the same files; always 1.")
+          .Register(registry);
+  std::mutex generation_mutex;
+  prometheus::Gauge* current_generation = nullptr;  // guarded by generation_mutex
   Series<prometheus::Histogram> http{prometheus::BuildHistogram()
                                          .Name("http_server_request_duration_seconds")
                                          .Help("Duration of HTTP requests.")
@@ -132,8 +189,24 @@ void Metrics::UnknownFields(int count) {
   if (count > 0) impl_->unknown_fields.Increment(count);
 }
 
+void Metrics::ConfigLoaded(const std::string& generation, std::chrono::system_clock::time_point now) {
+  const std::lock_guard lock(impl_->generation_mutex);
+  if (impl_->current_generation != nullptr) impl_->generation.Remove(impl_->current_generation);
+  impl_->current_generation = &impl_->generation.Add({{"hash", generation}});
+  impl_->current_generation->Set(1);
+  impl_->reload_successful.Set(1);
+  impl_->reload_time.Set(UnixSeconds(now));
+}
+
+void Metrics::ConfigRefused() { impl_->reload_successful.Set(0); }
+
+void Metrics::SetKeySource(std::function<std::vector<KeyMetrics>()> source) { impl_->keys = std::move(source); }
+
 std::string Metrics::Serialize() const {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  if (impl_->keys) {
+    for (auto& family : KeyFamilies(impl_->keys())) families.push_back(std::move(family));
+  }
   for (auto& family : impl_->process.Collect()) families.push_back(std::move(family));
   return prometheus::TextSerializer().Serialize(families);
 }

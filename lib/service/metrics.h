@@ -1,15 +1,31 @@
 // All metrics of both processes, by name, unit and label. Labels come from closed sets only.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "livekit/token/v1/errors.pb.h"
 
 namespace livekit::token {
+
+// An API key, as metrics show it.
+struct KeyMetrics {
+  std::string project;
+  std::string key_id;
+  std::string_view state;                                              // one of kKeyStates
+  std::optional<std::chrono::system_clock::time_point> latest_expiry;  // of the tokens that it has signed here
+  std::optional<std::chrono::system_clock::time_point> removable;      // when the key file need not have it any more
+};
+
+// All states of a key.
+inline constexpr std::array<std::string_view, 4> kKeyStates = {"pending", "active", "retiring", "gone"};
 
 // Counts what the process does. Thread safety: all methods may be called concurrently.
 class Metrics {
@@ -28,6 +44,16 @@ class Metrics {
   void Denied(std::string_view caller, v1::ErrorReason reason);
   // livekit_token_unknown_fields_total: members of request bodies that were ignored.
   void UnknownFields(int count);
+
+  // config_generation_info, config_last_reload_successful = 1, config_last_reload_success_timestamp_seconds: a
+  // configuration has been taken into use. `generation` is a fingerprint of its files.
+  void ConfigLoaded(const std::string& generation, std::chrono::system_clock::time_point now);
+  // config_last_reload_successful = 0: a changed configuration was refused.
+  void ConfigRefused();
+  // livekit_token_key_state, livekit_token_key_latest_expiry_timestamp_seconds,
+  // livekit_token_key_removable_timestamp_seconds, livekit_token_active_keys: asked of `source` whenever metrics are
+  // read. To be called before there are other threads; `source` must stay callable as long as the object.
+  void SetKeySource(std::function<std::vector<KeyMetrics>()> source);
 
   // All of them in Prometheus' text format.
   std::string Serialize() const;

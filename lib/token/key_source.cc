@@ -121,33 +121,23 @@ struct File {
   int fd;
 };
 
-// Reads a file; with `private_to_us`, refuses one that others may access. The check is made on the open file, so that
-// it cannot be exchanged in between.
-absl::StatusOr<Secret> ReadSecretFile(const std::string& path, bool private_to_us) {
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat info {};
-  if (file.fd < 0 || ::fstat(file.fd, &info) != 0) return Invalid(path + ": the file cannot be opened");
-  if (!S_ISREG(info.st_mode)) return Invalid(path + ": it is not a regular file");
-  if (private_to_us && (info.st_mode & S_IRWXO) != 0) {
+// The content of a file; with `private_to_us` it must not be one that others may access.
+absl::StatusOr<Secret> ReadSecretFile(const std::string& path, bool private_to_us, const KeyFileReader& read) {
+  auto file = read(path);
+  if (!file.ok()) return Invalid(path + ": the file cannot be read");
+  Secret content(std::move(file->content));
+  if (!file->regular) return Invalid(path + ": it is not a regular file");
+  if (private_to_us && file->others_may_access) {
     return Invalid(path + ": others may access the file; run `chmod o= FILE` (in Kubernetes: defaultMode 0440)");
   }
-  std::string content(kMaxFileBytes + 1, '\0');
-  std::size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t n = ::read(file.fd, content.data() + size, content.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Invalid(path + ": the file cannot be read");
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
-  }
-  if (size > kMaxFileBytes) return Invalid(path + ": the file has more than 1 MiB");
-  content.resize(size);
-  return Secret(std::move(content));
+  if (content.size() > kMaxFileBytes) return Invalid(path + ": the file has more than 1 MiB");
+  return content;
 }
 
 // The one line of a file that holds a single value.
-absl::StatusOr<Secret> ReadValueFile(const std::string& path, bool private_to_us, std::vector<std::string>& warnings) {
-  LKT_ASSIGN_OR_RETURN(const Secret content, ReadSecretFile(path, private_to_us));
+absl::StatusOr<Secret> ReadValueFile(const std::string& path, bool private_to_us, const KeyFileReader& read,
+                                     std::vector<std::string>& warnings) {
+  LKT_ASSIGN_OR_RETURN(const Secret content, ReadSecretFile(path, private_to_us, read));
   const std::string_view value = Trim(content.Reveal());
   if (value.size() != content.size()) warnings.push_back(path + ": white space around the value was dropped");
   return Secret::CopyOf(value);
@@ -184,18 +174,37 @@ absl::StatusOr<LoadedKeys> ParseKeys(std::string_view text, SecretStrength stren
   return loaded;
 }
 
-absl::StatusOr<LoadedKeys> LoadKeyFile(const std::string& path, SecretStrength strength) {
-  LKT_ASSIGN_OR_RETURN(const Secret content, ReadSecretFile(path, /*private_to_us=*/true));
+// The permissions are those of the open file, so that it cannot be exchanged in between.
+absl::StatusOr<KeyFile> ReadKeyFile(const std::string& path) {
+  const absl::Status failed = absl::FailedPreconditionError("the file cannot be read");
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (file.fd < 0 || ::fstat(file.fd, &info) != 0) return failed;
+  KeyFile result{std::string(kMaxFileBytes + 1, '\0'), S_ISREG(info.st_mode), (info.st_mode & S_IRWXO) != 0};
+  std::size_t size = 0;
+  while (result.regular && size < result.content.size()) {
+    const ssize_t n = ::read(file.fd, result.content.data() + size, result.content.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed;
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  result.content.resize(size);
+  return result;
+}
+
+absl::StatusOr<LoadedKeys> LoadKeyFile(const std::string& path, SecretStrength strength, const KeyFileReader& read) {
+  LKT_ASSIGN_OR_RETURN(const Secret content, ReadSecretFile(path, /*private_to_us=*/true, read));
   auto loaded = ParseKeys(content.Reveal(), strength);
   if (!loaded.ok()) return At(path, loaded.status());
   return loaded;
 }
 
 absl::StatusOr<LoadedKeys> LoadKeyPair(const std::string& key_file, const std::string& secret_file,
-                                       SecretStrength strength) {
+                                       SecretStrength strength, const KeyFileReader& read) {
   std::vector<std::string> warnings;
-  LKT_ASSIGN_OR_RETURN(const Secret id, ReadValueFile(key_file, /*private_to_us=*/false, warnings));
-  LKT_ASSIGN_OR_RETURN(const Secret secret, ReadValueFile(secret_file, /*private_to_us=*/true, warnings));
+  LKT_ASSIGN_OR_RETURN(const Secret id, ReadValueFile(key_file, /*private_to_us=*/false, read, warnings));
+  LKT_ASSIGN_OR_RETURN(const Secret secret, ReadValueFile(secret_file, /*private_to_us=*/true, read, warnings));
   auto loaded = OneKey(id.Reveal(), secret.Reveal(), strength);
   if (!loaded.ok()) return At(secret_file, loaded.status());
   loaded->warnings = std::move(warnings);
@@ -208,7 +217,8 @@ std::optional<std::string> ProcessEnvironment(const char* name) {
   return value;
 }
 
-absl::StatusOr<LoadedKeys> KeysFromEnvironment(const Environment& environment, SecretStrength strength) {
+absl::StatusOr<LoadedKeys> KeysFromEnvironment(const Environment& environment, SecretStrength strength,
+                                               const KeyFileReader& read) {
   const auto get = [&](const char* name) { return Secret(environment(name).value_or("")); };
   const Secret id = get("LIVEKIT_API_KEY");
   const Secret id_file = get("LIVEKIT_API_KEY_FILE");
@@ -227,7 +237,7 @@ absl::StatusOr<LoadedKeys> KeysFromEnvironment(const Environment& environment, S
   if (int{has_pair} + int{!keys.empty()} + int{!key_file.empty()} > 1) {
     return Invalid("set only one of LIVEKIT_API_KEY with LIVEKIT_API_SECRET, LIVEKIT_KEYS, and LIVEKIT_KEY_FILE");
   }
-  if (!key_file.empty()) return LoadKeyFile(std::string(key_file.Reveal()), strength);
+  if (!key_file.empty()) return LoadKeyFile(std::string(key_file.Reveal()), strength, read);
   if (!keys.empty()) {
     auto loaded = ParseKeys(keys.Reveal(), strength);
     if (!loaded.ok()) return At("LIVEKIT_KEYS", loaded.status());
@@ -240,7 +250,7 @@ absl::StatusOr<LoadedKeys> KeysFromEnvironment(const Environment& environment, S
   std::vector<std::string> warnings;
   const auto value_of = [&](const Secret& value, const Secret& file, bool private_to_us,
                             const char* name) -> absl::StatusOr<Secret> {
-    if (!file.empty()) return ReadValueFile(std::string(file.Reveal()), private_to_us, warnings);
+    if (!file.empty()) return ReadValueFile(std::string(file.Reveal()), private_to_us, read, warnings);
     const std::string_view trimmed = Trim(value.Reveal());
     if (trimmed.size() != value.size()) {
       warnings.push_back(std::string(name) + ": white space around the value was dropped");

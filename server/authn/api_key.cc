@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 
 namespace livekit::token {
 namespace {
@@ -43,7 +43,7 @@ bool ApiKeyAuthenticator::Recognizes(const Credentials& credentials) const {
 
 void ApiKeyAuthenticator::Authenticate(const Credentials& credentials, Time now, Done done) const {
   const auto [id, secret] = Split(TokenIn(credentials, header_));
-  const std::string hash = jose::Sha256(secret);
+  const std::string hash = Sha256(secret);
   const ApiKeyRecord* match = nullptr;
   bool expired = false;
   const auto [first, last] = records_.equal_range(id);
@@ -70,7 +70,7 @@ NewApiKey HashApiKey(std::string_view id, std::string_view secret) {
   }
   NewApiKey made;
   made.key = std::string(id) + "." + text;
-  made.line = "- { id: " + std::string(id) + ", sha256: " + HexEncode(jose::Sha256(text)) + " }";
+  made.line = "- { id: " + std::string(id) + ", sha256: " + HexEncode(Sha256(text)) + " }";
   return made;
 }
 

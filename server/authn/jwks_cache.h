@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -37,6 +38,8 @@ struct JwksCacheOptions {
   std::size_t max_waiters = 1000;
   // How many key ids are remembered that an issuer does not know.
   std::size_t max_unknown = 1000;
+
+  auto operator<=>(const JwksCacheOptions&) const = default;
 };
 
 // A key set as it was fetched.

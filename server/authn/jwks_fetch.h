@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,6 +28,8 @@ struct JwksLocation {
   bool allow_http = false;
   std::string ca_file;                                           // PEM; empty: the system's authorities
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  // of each request
+
+  auto operator<=>(const JwksLocation&) const = default;
 };
 
 // The address of an issuer's discovery document (OpenID Connect Discovery 1.0 section 4).

@@ -105,7 +105,7 @@ class AuthenticatorBuilder {
     }
     const std::string file_path = ConfigPath(path, "file");
     if (keys.file().empty()) return context_.Problem(file_path, "is required");
-    auto text = ReadFile(keys.file());
+    auto text = context_.files.Read(keys.file());
     if (!text.ok()) return context_.Problem(file_path, keys.file() + " cannot be read");
     cfg::ApiKeyFile file;
     for (const auto& problem : ReadYaml(*text, file)) {

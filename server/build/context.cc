@@ -1,9 +1,7 @@
 #include "server/build/context.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "base/status.h"
@@ -56,30 +54,23 @@ bool Context::CheckAuthenticator(const std::string& path, const std::string& nam
 }
 
 std::optional<Secret> Context::ReadSecret(const std::string& path, const std::string& file) {
-  std::error_code error;
-  const auto permissions = std::filesystem::status(file, error).permissions();
-  auto text = ReadFile(file, kMaxSecretFileBytes);
-  if (error || !text.ok()) {
+  const auto content = files.Get(file, kMaxSecretFileBytes);
+  if (!content.ok()) {
     Problem(path, file + " cannot be read");
     return std::nullopt;
   }
-  while (!text->empty() && std::string_view(" \t\r\n").find(text->back()) != std::string_view::npos) text->pop_back();
-  Secret secret(*std::move(text));
-  if ((permissions & std::filesystem::perms::others_all) == std::filesystem::perms::none) return secret;
+  std::string_view text = content->content;
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
+  if (!content->others_may_access) return Secret::CopyOf(text);
   Problem(path, file + " is accessible to others; take their rights away (chmod o-rwx)");
   return std::nullopt;
 }
 
-http::Client* Context::SharedClient(const std::string& path) {
-  if (http_client == nullptr) {
-    auto client = http::Client::Start();
-    if (!client.ok()) {
-      Problem(path, "keys cannot be fetched: the system refuses the client what it needs");
-      return nullptr;
-    }
-    http_client = *std::move(client);
-  }
-  return http_client.get();
+absl::StatusOr<KeyFile> Context::ReadKeys(const std::string& path) const {
+  const auto file = files.Get(path);
+  if (!file.ok()) return file.status();
+  return KeyFile{std::string(file->content), file->regular, file->others_may_access};
 }
 
 void Context::CheckSources(const std::string& path, const v1::VideoGrant& grants) {

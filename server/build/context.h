@@ -15,7 +15,6 @@
 #include "base/secret.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/repeated_field.h"
-#include "http/client.h"
 #include "livekit/token/v1/grants.pb.h"
 #include "server/authority_builder.h"
 #include "server/projects.h"
@@ -24,7 +23,8 @@ namespace livekit::token::build {
 
 // Collects what is wrong with a configuration, and what its later parts refer to.
 struct Context {
-  explicit Context(const BuildOptions& build_options) : options(build_options) {}
+  Context(const BuildOptions& build_options, const SharedParts& shared)
+      : options(build_options), files(*shared.files), ledger(*shared.ledger), jwks(*shared.jwks) {}
 
   void Problem(const std::string& path, std::string message) { problems.push_back({path, std::move(message)}); }
   void Warning(const std::string& path, std::string message) { warnings.push_back({path, std::move(message)}); }
@@ -43,12 +43,15 @@ struct Context {
   // The content of a file with a secret, without white space at its end. Nothing if it cannot be read or is accessible
   // to others, which is a problem at `path`.
   std::optional<Secret> ReadSecret(const std::string& path, const std::string& file);
-  // The client that fetches keys, started when it is first needed; null if that fails, which is a problem at `path`.
-  http::Client* SharedClient(const std::string& path);
+  // A file of API keys, as lib/token reads it.
+  absl::StatusOr<KeyFile> ReadKeys(const std::string& path) const;
   // Notes names in `can_publish_sources` that no source has.
   void CheckSources(const std::string& path, const v1::VideoGrant& grants);
 
   const BuildOptions& options;
+  FileSnapshot& files;
+  KeyLedger& ledger;
+  JwksPool& jwks;
   ConfigProblems problems;
   ConfigProblems warnings;
   std::vector<std::shared_ptr<const Project>> projects;
@@ -61,7 +64,6 @@ struct Context {
   std::set<std::string> caller_authenticators;                  // that services name
   std::set<std::string> forwarded_headers;                      // that applications are asked about
   std::set<std::string> forwarded_cookies;                      // and cookies
-  std::shared_ptr<http::Client> http_client;                    // if something has to be fetched
   bool client_certificates = false;                             // whether the listener asks clients for certificates
 };
 

@@ -52,7 +52,7 @@ DenyList BuildDenyList(const config::v1::ServerConfig& config, Context& context)
     context.Problem(kPath, "is required");
     return {};
   }
-  auto text = ReadFile(name);
+  auto text = context.files.Read(name);
   if (!text.ok()) {
     context.Problem(kPath, name + " cannot be read");
     return {};

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "livekit/token/key_source.h"
 #include "server/build/context.h"
+#include "server/self_test.h"
 
 namespace livekit::token::build {
 namespace {
@@ -81,9 +82,10 @@ class ProjectBuilder {
       return Refuse(v1::FIELD_INVALID,
                     "give exactly one of `file`, `api_key_file` with `api_secret_file`, and `env: true`");
     }
-    if (!keys.file().empty()) return LoadKeyFile(keys.file(), strength);
-    if (pair) return LoadKeyPair(keys.api_key_file(), keys.api_secret_file(), strength);
-    LKT_ASSIGN_OR_RETURN(LoadedKeys loaded, KeysFromEnvironment(context_.options.environment, strength));
+    const KeyFileReader read = [this](const std::string& path) { return context_.ReadKeys(path); };
+    if (!keys.file().empty()) return LoadKeyFile(keys.file(), strength, read);
+    if (pair) return LoadKeyPair(keys.api_key_file(), keys.api_secret_file(), strength, read);
+    LKT_ASSIGN_OR_RETURN(LoadedKeys loaded, KeysFromEnvironment(context_.options.environment, strength, read));
     if (loaded.keys.empty() && context_.options.dev) {
       LKT_ASSIGN_OR_RETURN(auto key, ApiKey::Create("devkey", "secret", strength));
       loaded.keys.push_back(std::move(key));
@@ -117,6 +119,11 @@ class ProjectBuilder {
       context_.Problem(ConfigPath(path, "signing_key"), "is required, since there are several keys");
     }
     project.keys = std::move(ring);
+    if (project.signing_key == nullptr) return;
+    project.signing_record = context_.ledger.Record(project.name, project.signing_key->id());
+    if (const absl::Status tested = TestKeys(project, SystemClock().Now()); !tested.ok()) {
+      context_.Problem(path, std::string(tested.message()));
+    }
   }
 
   Context& context_;

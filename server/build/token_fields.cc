@@ -78,7 +78,7 @@ void CheckAuthorities(const std::string& path, const std::string& file, Context&
 
 std::optional<std::string> ReadConfigFile(const std::string& path, const std::string& file, std::size_t max_bytes,
                                           Context& context) {
-  auto text = ReadFile(file, max_bytes);
+  auto text = context.files.Read(file, max_bytes);
   if (text.ok()) return *std::move(text);
   context.Problem(path, file + " cannot be read");
   return std::nullopt;
@@ -124,9 +124,9 @@ std::vector<std::string> CredentialHeaders(const config::v1::Authenticator& auth
 
 std::shared_ptr<KeySource> FetchedKeys(const std::string& path, JwksLocation location, JwksCacheOptions options,
                                        Context& context) {
-  http::Client* const client = context.SharedClient(path);
-  if (client == nullptr) return nullptr;
-  return std::make_shared<JwksSource>(*client, std::move(location), std::move(options));
+  auto source = context.jwks.Get(location, options);
+  if (source == nullptr) context.Problem(path, "keys cannot be fetched: the system refuses the client what it needs");
+  return source;
 }
 
 std::unique_ptr<const Authenticator> MakeJwtAuthenticator(JwtOptions options, std::shared_ptr<KeySource> keys) {

@@ -15,7 +15,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "nlohmann/json.hpp"
 #include "support/jwt_signer.h"
@@ -70,7 +70,7 @@ class HostilePeers : public ::testing::Test {
   void Start(const std::string& proxies) {
     folder_.Write("issuer.pem", IssuerKey().PublicPem());
     folder_.Write("partners.yaml",
-                  "keys:\n  - { id: acme, sha256: " + HexEncode(jose::Sha256("MARKER-secret-of-acme")) + " }\n");
+                  "keys:\n  - { id: acme, sha256: " + HexEncode(Sha256("MARKER-secret-of-acme")) + " }\n");
     const std::string yaml =
         std::string("projects:\n  - { name: main, client_url: wss://a.example, keys: { env: true } }\n") +
         R"(authenticators:

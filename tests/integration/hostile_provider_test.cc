@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "nlohmann/json.hpp"
 #include "support/program.h"
 #include "support/raw_client.h"
@@ -67,7 +67,7 @@ class HostileProvider : public ::testing::Test {
   // A standalone that believes these issuers, and partners with keys.
   void Start(const std::vector<std::string>& issuers) {
     folder_.Write("partners.yaml",
-                  "keys:\n  - { id: acme, sha256: " + HexEncode(jose::Sha256("MARKER-secret-of-acme")) + " }\n");
+                  "keys:\n  - { id: acme, sha256: " + HexEncode(Sha256("MARKER-secret-of-acme")) + " }\n");
     std::string authenticators = "  - { name: partners, api_keys: { file: " + folder_.path() + "/partners.yaml } }\n";
     std::string policies =
         "  - { name: partner, match: { authenticator: partners }, room: { client: allow, default: r } }\n";

@@ -12,7 +12,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "support/program.h"
 #include "support/raw_client.h"
@@ -279,7 +279,7 @@ TEST(HashApiKey, MakesUpASecretAndPrintsItsHash) {
   ASSERT_NE(at, std::string::npos) << made.output;
   const std::string secret = made.output.substr(at + 4, made.output.find('\n', at) - at - 4);
   EXPECT_EQ(secret.size(), 43u);  // 256 bits
-  EXPECT_THAT(made.output, HasSubstr("- { id: web, sha256: " + HexEncode(jose::Sha256(secret)) + " }\n"));
+  EXPECT_THAT(made.output, HasSubstr("- { id: web, sha256: " + HexEncode(Sha256(secret)) + " }\n"));
   const Finished again = RunProgram("livekit-token-server", {"--hash_api_key=web"});
   EXPECT_NE(made.output, again.output);
 }

@@ -22,7 +22,7 @@
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "http/server.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "support/program.h"
 #include "support/raw_client.h"
@@ -203,7 +203,7 @@ class Situation : public ::testing::Test {
   }
   // A line of an API key file.
   static std::string KeyLine(const std::string& id, const std::string& rest = "") {
-    return "  - { id: " + id + ", sha256: " + HexEncode(jose::Sha256(SecretOf(id))) + rest + " }\n";
+    return "  - { id: " + id + ", sha256: " + HexEncode(Sha256(SecretOf(id))) + rest + " }\n";
   }
   static std::string SecretOf(const std::string& id) { return "MARKER-secret-of-" + id; }
   static std::string KeyOf(const std::string& id) { return id + "." + SecretOf(id); }

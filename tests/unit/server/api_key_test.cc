@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "server_fixture.h"
 
 namespace livekit::token {
@@ -22,7 +22,7 @@ using testing::SecretOf;
 constexpr char kHeader[] = "x-api-key";
 
 ApiKeyRecord RecordOf(const std::string& id, const std::string& secret, std::optional<Time> not_after = {}) {
-  return {id, jose::Sha256(secret), {}, not_after};
+  return {id, Sha256(secret), {}, not_after};
 }
 
 Credentials In(const std::string& header, const std::string& value) { return {{{header, value}}}; }
@@ -190,7 +190,7 @@ TEST(HashApiKey, PrintsALineThatAuthenticatesTheKey) {
     ASSERT_EQ(file.keys_size(), 1);
     EXPECT_EQ(file.keys(0).id(), "web-1");
     EXPECT_EQ(made.key.substr(0, 6), "web-1.");
-    EXPECT_EQ(file.keys(0).sha256(), HexEncode(jose::Sha256(made.key.substr(6))));
+    EXPECT_EQ(file.keys(0).sha256(), HexEncode(Sha256(made.key.substr(6))));
     EXPECT_EQ(made.line.find(made.key.substr(6)), std::string::npos);
     const ApiKeyAuthenticator authenticator("partners", kHeader, {RecordOf("web-1", made.key.substr(6))});
     EXPECT_OK(Authenticate(authenticator, In(kHeader, made.key)));

@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "server_fixture.h"
 
 namespace livekit::token {
@@ -22,7 +22,7 @@ using testing::SecretOf;
 std::unique_ptr<const Authenticator> ApiKeys(const std::string& name, const std::string& header,
                                              const std::string& id) {
   return std::make_unique<ApiKeyAuthenticator>(name, header,
-                                               std::vector<ApiKeyRecord>{{id, jose::Sha256(SecretOf(id)), {}, {}}});
+                                               std::vector<ApiKeyRecord>{{id, Sha256(SecretOf(id)), {}, {}}});
 }
 
 // Partners with keys in x-api-key, programs with keys behind Bearer, teams with keys in x-team-key.

@@ -14,7 +14,7 @@
 #include "authority_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 #include "livekit/token/access_token.h"
 #include "server/authority.h"
 
@@ -363,7 +363,7 @@ TEST_F(VerifyAccessToken, TellsEqualSubjectsOfTwoAuthenticatorsApart) {
   for (const char* name : {"one", "two"}) {
     authenticators.push_back(std::make_unique<ApiKeyAuthenticator>(
         name, std::string("x-") + name,
-        std::vector<ApiKeyRecord>{{"web", jose::Sha256(testing::SecretOf("web")), {}, {}}}));
+        std::vector<ApiKeyRecord>{{"web", Sha256(testing::SecretOf("web")), {}, {}}}));
   }
   ServiceRules service;
   service.name = "service";
@@ -371,7 +371,7 @@ TEST_F(VerifyAccessToken, TellsEqualSubjectsOfTwoAuthenticatorsApart) {
   service.subject = "web";
   service.verifier = std::make_shared<const TokenVerifier>(std::make_shared<KeyRing>());
   authority_ = std::make_unique<TokenAuthority>(
-      std::make_shared<const AuthorityState>(AuthorityState{nullptr, AuthenticatorSet(std::move(authenticators), ""),
+      std::make_shared<const AuthorityState>(AuthorityState{AuthenticatorSet(std::move(authenticators), ""),
                                                             PolicySet({}), ServiceSet({service})}),
       clock_, metrics_);
   CallContext context;

@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
-#include "jose/digest.h"
+#include "base/digest.h"
 
 namespace livekit::token {
 namespace {
@@ -408,7 +408,7 @@ TEST_F(Explains, WhatAnAuthenticatorSaysLater) {
   authenticators.push_back(std::make_unique<Later>(waiting));
   authenticators.push_back(std::make_unique<ApiKeyAuthenticator>(
       "programs", "authorization",
-      std::vector<ApiKeyRecord>{{"admin", jose::Sha256(testing::SecretOf("admin")), {}, {}}}));
+      std::vector<ApiKeyRecord>{{"admin", Sha256(testing::SecretOf("admin")), {}, {}}}));
   ServiceRules admin;
   admin.name = "admin";
   admin.authenticator = "programs";
@@ -416,7 +416,7 @@ TEST_F(Explains, WhatAnAuthenticatorSaysLater) {
   admin.explain = true;
   authority_ = std::make_unique<TokenAuthority>(
       std::make_shared<const AuthorityState>(
-          AuthorityState{nullptr, AuthenticatorSet(std::move(authenticators), ""), PolicySet({}), ServiceSet({admin})}),
+          AuthorityState{AuthenticatorSet(std::move(authenticators), ""), PolicySet({}), ServiceSet({admin})}),
       clock_, metrics_);
   Asked asked;
   asked.mutable_presented()->add_credentials()->set_header("x-later");

@@ -89,7 +89,7 @@ class GrpcTls : public testing::AuthorityFixture {
     if (with_ca) tls.set_client_ca_file(ca_.cert_file);
     tls.set_client_cert_optional(optional);
     ASSERT_EQ(FormatProblems("f", CheckServerConfig(config, {})), "");
-    auto server = TokenServer::Start(WithDefaults(config, {}), {}, state_, clock_, metrics_);
+    auto server = TokenServer::Start(WithDefaults(config, {}), {}, authorities_, metrics_);
     ASSERT_OK(server);
     server_ = *std::move(server);
   }
@@ -149,6 +149,7 @@ class GrpcTls : public testing::AuthorityFixture {
   CertificateFiles ca_;
   CertificateFiles other_ca_;
   CertificateFiles server_files_;
+  Authorities authorities_{std::make_shared<const TokenAuthority>(state_, clock_, metrics_)};
   std::unique_ptr<TokenServer> server_;
 };
 
@@ -280,7 +281,7 @@ TEST_F(GrpcTls, ChecksItsFiles) {
   config::v1::ServerConfig config;
   config.mutable_listen()->set_grpc("127.0.0.1:0");
   *config.mutable_listen()->mutable_tls() = tls;
-  EXPECT_FALSE(TokenServer::Start(WithDefaults(config, {}), {}, state_, clock_, metrics_).ok());
+  EXPECT_FALSE(TokenServer::Start(WithDefaults(config, {}), {}, authorities_, metrics_).ok());
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ class TokenServerTest : public testing::AuthorityFixture, public ::testing::With
     stub_.reset();
     channel_.reset();
     server_.reset();
+    authorities_.reset();
   }
 
   void Serve(std::shared_ptr<const AuthorityState> state, const ServerOptions& options, bool reflection = false) {
@@ -53,7 +54,9 @@ class TokenServerTest : public testing::AuthorityFixture, public ::testing::With
     config.set_reflection(reflection);
     const bool unix_socket = std::string_view(GetParam()) == "unix";
     config.mutable_listen()->set_grpc(unix_socket ? "unix:" + dir_.Path("grpc.sock") : "127.0.0.1:0");
-    auto server = TokenServer::Start(WithDefaults(config, options), options, std::move(state), clock_, metrics_);
+    authorities_ =
+        std::make_unique<Authorities>(std::make_shared<const TokenAuthority>(std::move(state), clock_, metrics_));
+    auto server = TokenServer::Start(WithDefaults(config, options), options, *authorities_, metrics_);
     ASSERT_OK(server);
     server_ = *std::move(server);
     EXPECT_NE(server_->address(), "127.0.0.1:0");
@@ -117,6 +120,7 @@ class TokenServerTest : public testing::AuthorityFixture, public ::testing::With
     EXPECT_NE(bad_request.field_violations(0).description(), "");
   }
 
+  std::unique_ptr<Authorities> authorities_;
   std::unique_ptr<TokenServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::TokenService::Stub> stub_;
@@ -400,12 +404,13 @@ TEST(TokenServer, RefusesAnAddressThatIsTaken) {
   options.environment = testing::NoEnvironment();
   options.dev = true;
   const auto state = BuildAuthorityState(DevConfig(testing::NoEnvironment()), options).state;
+  const Authorities authorities(std::make_shared<const TokenAuthority>(state, clock, metrics));
   config::v1::ServerConfig config;
   config.mutable_listen()->set_grpc("127.0.0.1:0");
-  auto first = TokenServer::Start(WithDefaults(config, {}), {}, state, clock, metrics);
+  auto first = TokenServer::Start(WithDefaults(config, {}), {}, authorities, metrics);
   ASSERT_OK(first);
   config.mutable_listen()->set_grpc((*first)->address());
-  auto second = TokenServer::Start(WithDefaults(config, {}), {}, state, clock, metrics);
+  auto second = TokenServer::Start(WithDefaults(config, {}), {}, authorities, metrics);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("cannot be bound"));
 }

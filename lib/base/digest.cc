@@ -1,8 +1,8 @@
-#include "jose/digest.h"
+#include "base/digest.h"
 
 #include <openssl/sha.h>
 
-namespace livekit::token::jose {
+namespace livekit::token {
 
 std::string Sha256(std::string_view text) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
@@ -11,4 +11,4 @@ std::string Sha256(std::string_view text) {
   return digest;
 }
 
-}  // namespace livekit::token::jose
+}  // namespace livekit::token

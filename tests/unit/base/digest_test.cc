@@ -1,9 +1,9 @@
-#include "jose/digest.h"
+#include "base/digest.h"
 
 #include "base/text.h"
 #include "gtest/gtest.h"
 
-namespace livekit::token::jose {
+namespace livekit::token {
 namespace {
 
 // FIPS 180-4, example of one block.
@@ -13,4 +13,4 @@ TEST(Sha256, HashesAsTheStandardSays) {
 }
 
 }  // namespace
-}  // namespace livekit::token::jose
+}  // namespace livekit::token

@@ -1,0 +1,103 @@
+#include "service/reloader.h"
+
+#include <utility>
+
+#include "service/log.h"
+
+namespace livekit::token {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// However long somebody goes on writing.
+constexpr std::chrono::milliseconds kLongestDelay{1000};
+// More would be the same mistake many times over.
+constexpr std::size_t kMaxLoggedProblems = 20;
+
+void LogRefused(const ConfigProblems& problems) {
+  for (std::size_t i = 0; i < problems.size() && i < kMaxLoggedProblems; ++i) {
+    Log(LogLevel::kError, "config_refused",
+        {{"path", std::string_view(problems[i].path)}, {"problem", std::string_view(problems[i].message)}});
+  }
+}
+
+}  // namespace
+
+Reloader::Reloader(const FileSnapshot& in_use, Apply apply, std::function<void()> tidy, Metrics& metrics,
+                   const ReloaderOptions& options)
+    : apply_(std::move(apply)),
+      tidy_(std::move(tidy)),
+      metrics_(metrics),
+      options_(options),
+      paths_(in_use.paths()),
+      fingerprint_(in_use.Fingerprint()),
+      state_{fingerprint_, SystemClock().Now(), {}} {
+  metrics_.ConfigLoaded(state_.generation, state_.since);
+  thread_ = std::thread([this] { Run(); });
+}
+
+Reloader::~Reloader() {
+  stopping_ = true;
+  watch_.Wake();
+  thread_.join();
+}
+
+void Reloader::Reload() { watch_.Wake(); }
+
+Reloader::State Reloader::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void Reloader::Run() {
+  Watch();
+  // What changed between the start and the first watch.
+  if (HasChanged()) Try();
+  while (!stopping_) {
+    const bool asked = AwaitReason();
+    if (stopping_) return;
+    if (asked || HasChanged()) Try();
+    tidy_();
+  }
+}
+
+bool Reloader::AwaitReason() {
+  FolderWatch::Event event = watch_.Wait(options_.poll);
+  const auto latest = SteadyClock::now() + kLongestDelay;
+  while (event == FolderWatch::Event::kChanged && SteadyClock::now() < latest) event = watch_.Wait(options_.quiet);
+  return event == FolderWatch::Event::kWoken;
+}
+
+bool Reloader::HasChanged() const {
+  FileSnapshot now;
+  for (const std::string& path : paths_) now.Touch(path);
+  return now.Fingerprint() != fingerprint_;
+}
+
+void Reloader::Try() {
+  FileSnapshot files;
+  ConfigProblems problems = apply_(files);
+  paths_ = files.paths();
+  fingerprint_ = files.Fingerprint();
+  Watch();
+  if (problems.empty()) {
+    const Time now = SystemClock().Now();
+    metrics_.ConfigLoaded(fingerprint_, now);
+    Log(LogLevel::kInfo, "config_loaded", {{"generation", std::string_view(fingerprint_)}});
+    const std::lock_guard lock(mutex_);
+    state_ = {fingerprint_, now, {}};
+    return;
+  }
+  metrics_.ConfigRefused();
+  LogRefused(problems);
+  const std::lock_guard lock(mutex_);
+  state_.refused = std::move(problems);
+}
+
+void Reloader::Watch() {
+  std::set<std::string> folders;
+  for (const std::string& path : paths_) folders.merge(FoldersToWatch(path));
+  watch_.Set(folders);
+}
+
+}  // namespace livekit::token

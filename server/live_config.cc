@@ -1,0 +1,77 @@
+#include "server/live_config.h"
+
+#include <utility>
+#include <vector>
+
+#include "google/protobuf/util/message_differencer.h"
+#include "service/log.h"
+#include "service/process.h"
+
+namespace livekit::token {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+// Says which parts of `next` have no effect yet.
+void LogRestartNeeded(const config::v1::ServerConfig& running, const config::v1::ServerConfig& next) {
+  const auto warn = [](std::string_view path) {
+    Log(LogLevel::kWarn, "restart_needed", {{"path", path}, {"hint", "has changed, and is read only at the start"}});
+  };
+  if (!MessageDifferencer::Equals(running.listen(), next.listen())) warn("listen");
+  if (!MessageDifferencer::Equals(running.drain(), next.drain())) warn("drain");
+  if (running.reflection() != next.reflection()) warn("reflection");
+}
+
+std::vector<KeyMetrics> MetricsOf(const std::vector<KeyStatus>& keys) {
+  std::vector<KeyMetrics> result;
+  for (const KeyStatus& key : keys) {
+    result.push_back({key.project, key.key_id, KeyStateName(key.state), key.latest_expiry, key.remove_here});
+  }
+  return result;
+}
+
+}  // namespace
+
+LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics)
+    : prepare_(std::move(prepare)),
+      clock_(clock),
+      metrics_(metrics),
+      startup_(prepare_({&first_files_, &ledger_, &jwks_})) {
+  if (startup_.state == nullptr) return;
+  Use(startup_.state);
+  metrics_.SetKeySource([this] { return MetricsOf(keys()); });
+}
+
+LiveConfig::~LiveConfig() { metrics_.SetKeySource(nullptr); }
+
+void LiveConfig::Watch(TakeOver take_over) {
+  reloader_ = std::make_unique<Reloader>(
+      first_files_, [this, take_over = std::move(take_over)](FileSnapshot& files) { return Apply(files, take_over); },
+      [this] { authorities_->Tidy(); }, metrics_);
+}
+
+void LiveConfig::Reload() { reloader_->Reload(); }
+
+ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over) {
+  const ServerStartup next = prepare_({&files, &ledger_, &jwks_});
+  if (next.state == nullptr) return next.problems;
+  ConfigProblems problems = take_over(files);
+  if (!problems.empty()) return problems;
+  LogWarnings(next.warnings);
+  LogRestartNeeded(startup_.config, next.config);
+  (void)SetLogLevel(next.config.log_level());  // has been checked
+  Use(next.state);
+  return {};
+}
+
+void LiveConfig::Use(const std::shared_ptr<const AuthorityState>& state) {
+  auto authority = std::make_shared<const TokenAuthority>(state, clock_, metrics_);
+  if (authorities_ == nullptr) {
+    authorities_ = std::make_unique<Authorities>(std::move(authority));
+  } else {
+    authorities_->Replace(std::move(authority));
+  }
+  ledger_.Use(state->projects, clock_.Now());
+}
+
+}  // namespace livekit::token

@@ -1,0 +1,65 @@
+// The configuration of a running token server, through all its reloads.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/clock.h"
+#include "server/authn/jwks_pool.h"
+#include "server/authorities.h"
+#include "server/key_ledger.h"
+#include "server/startup.h"
+#include "service/file_snapshot.h"
+#include "service/metrics.h"
+#include "service/reloader.h"
+
+namespace livekit::token {
+
+// Reads a configuration, and then, when its files change, the next ones. Each is checked as at the start and taken into
+// use as a whole or not at all. What outlives one configuration is here: keys that have been fetched, and what is known
+// of signing keys.
+//
+// Thread safety: all methods may be called concurrently, unless stated otherwise.
+class LiveConfig {
+ public:
+  // Reads everything anew: the configuration file and all files that it names, through `shared.files`.
+  using Prepare = std::function<ServerStartup(const SharedParts& shared)>;
+  // Takes over what else changes with a configuration, such as certificates, or says why it cannot.
+  using TakeOver = std::function<ConfigProblems(FileSnapshot& files)>;
+
+  // Reads the first configuration, about which startup() tells. `clock` and `metrics` must outlive the object.
+  LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics);
+  ~LiveConfig();
+  LiveConfig(const LiveConfig&) = delete;
+  LiveConfig& operator=(const LiveConfig&) = delete;
+
+  // The first configuration. If it has problems, only the destructor may be called.
+  const ServerStartup& startup() const { return startup_; }
+  Authorities& authorities() { return *authorities_; }
+  // Begins to look for changes; to be called once. `take_over` is called on another thread until Stop or the destructor
+  // returns.
+  void Watch(TakeOver take_over);
+  // Ends that. Neither concurrently with the other methods nor before Watch.
+  void Stop() { reloader_.reset(); }
+  // Reads everything anew soon, whether or not something has changed.
+  void Reload();
+  // Of what is in use; after Watch.
+  Reloader::State state() const { return reloader_->state(); }
+  std::vector<KeyStatus> keys() { return ledger_.Status(clock_.Now()); }
+
+ private:
+  ConfigProblems Apply(FileSnapshot& files, const TakeOver& take_over);
+  void Use(const std::shared_ptr<const AuthorityState>& state);
+
+  const Prepare prepare_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  KeyLedger ledger_;
+  JwksPool jwks_;
+  FileSnapshot first_files_;
+  ServerStartup startup_;
+  std::unique_ptr<Authorities> authorities_;
+  std::unique_ptr<Reloader> reloader_;
+};
+
+}  // namespace livekit::token
