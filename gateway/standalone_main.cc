@@ -121,7 +121,7 @@ int Serve(const Startup& startup, const ServerOptions& server_options, const Gat
   const config::v1::ServerConfig& config = startup.server.config;
   Metrics metrics;
   Lifecycle lifecycle;
-  auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle, [] { return true; });
+  auto admin = http::Admin::Start({config.listen().admin(), metrics, lifecycle, nullptr, {}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(config, server_options, startup.server.state, SystemClock(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -138,7 +138,7 @@ int Serve(const Startup& startup, const ServerOptions& server_options, const Gat
   }
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal();
+  const int signal = WaitForStopSignal(nullptr);
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*server)->Discourage();
@@ -155,7 +155,7 @@ int Serve(const Startup& startup, const ServerOptions& server_options, const Gat
 }
 
 int Main(int argc, char** argv) {
-  BlockStopSignals();
+  BlockSignals();
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;

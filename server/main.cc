@@ -75,7 +75,7 @@ ServerStartup Prepare(const ServerOptions& options) {
 int Serve(const ServerStartup& startup, const ServerOptions& options) {
   Metrics metrics;
   Lifecycle lifecycle;
-  auto admin = http::Admin::Start(startup.config.listen().admin(), metrics, lifecycle, [] { return true; });
+  auto admin = http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, nullptr, {}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(startup.config, options, startup.state, SystemClock(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -87,7 +87,7 @@ int Serve(const ServerStartup& startup, const ServerOptions& options) {
   std::fflush(stdout);
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal();
+  const int signal = WaitForStopSignal(nullptr);
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*server)->Discourage();
@@ -98,7 +98,7 @@ int Serve(const ServerStartup& startup, const ServerOptions& options) {
 }
 
 int Main(int argc, char** argv) {
-  BlockStopSignals();
+  BlockSignals();
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
                   "server/main.cc")) {
     return kExitFailure;
