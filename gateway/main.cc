@@ -73,11 +73,12 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
   }
 
   Metrics metrics;
-  Lifecycle lifecycle;
   auto backend = GrpcBackend::Create(std::move(backend_options));
   if (!backend.ok()) return FailStart(backend.status());
-  auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle,
-                                  [&backend = **backend] { return backend.Ready(); });
+  Lifecycle lifecycle([&backend = **backend]() -> std::vector<Check> {
+    return {{"token_server", backend.Ready(), "no token server could be reached"}};
+  });
+  auto admin = http::Admin::Start({config.listen().admin(), metrics, lifecycle, nullptr, {}});
   if (!admin.ok()) return FailStart(admin.status());
   auto gateway = Gateway::Start(config, options, **backend, metrics);
   if (!gateway.ok()) return FailStart(gateway.status());
@@ -88,7 +89,7 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
   Log(LogLevel::kInfo, "listening", {{"name", "http"}, {"address", std::string_view(http_address)}});
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal();
+  const int signal = WaitForStopSignal(nullptr);
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*gateway)->Discourage();
@@ -100,7 +101,7 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
 }
 
 int Main(int argc, char** argv) {
-  BlockStopSignals();
+  BlockSignals();
   RouteGrpcLog();
   if (!ParseFlags(argc, argv, "livekit-token-gateway",
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {

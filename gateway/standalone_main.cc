@@ -127,7 +127,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, con
           const GatewayOptions& gateway_options, Metrics& metrics) {
   const config::v1::ServerConfig& config = live.startup().config;
   Lifecycle lifecycle;
-  auto admin = http::Admin::Start(config.listen().admin(), metrics, lifecycle, [] { return true; });
+  auto admin = http::Admin::Start({config.listen().admin(), metrics, lifecycle, nullptr, {}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(config, server_options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -145,7 +145,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, con
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal();
+  const int signal = WaitForStopSignal(nullptr);
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*server)->Discourage();
@@ -163,7 +163,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, con
 }
 
 int Main(int argc, char** argv) {
-  BlockStopSignals();
+  BlockSignals();
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;

@@ -76,7 +76,7 @@ ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
 int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
   const ServerStartup& startup = live.startup();
   Lifecycle lifecycle;
-  auto admin = http::Admin::Start(startup.config.listen().admin(), metrics, lifecycle, [] { return true; });
+  auto admin = http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, nullptr, {}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(startup.config, options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -89,7 +89,7 @@ int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal();
+  const int signal = WaitForStopSignal(nullptr);
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*server)->Discourage();
@@ -101,7 +101,7 @@ int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
 }
 
 int Main(int argc, char** argv) {
-  BlockStopSignals();
+  BlockSignals();
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
                   "server/main.cc")) {
     return kExitFailure;

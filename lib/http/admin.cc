@@ -1,7 +1,10 @@
 #include "http/admin.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "base/address.h"
 #include "base/status.h"
 
 namespace livekit::token::http {
@@ -16,26 +19,39 @@ Response Plain(int status, std::string_view text) {
   return response;
 }
 
-class AdminImpl final : public Admin, private Handler {
- public:
-  AdminImpl(const Metrics& metrics, const Lifecycle& lifecycle, std::function<bool()> is_ready)
-      : metrics_(metrics), lifecycle_(lifecycle), is_ready_(std::move(is_ready)) {}
+Response Content(std::string type, std::string body) {
+  Response response = Plain(200, "");
+  response.content_type = std::move(type);
+  response.body = std::move(body);
+  return response;
+}
 
-  absl::Status Listen(const std::string& address) {
-    ServerOptions options;
-    options.address = address;
-    // A scraper, the kubelet and an operator; idle connections make room for more.
-    options.threads = 1;
-    options.max_connections = 64;
-    auto server = Server::Start(std::move(options), *this);
-    if (!server.ok()) return server.status();
-    server_ = *std::move(server);
-    return absl::OkStatus();
+// Whether one of the query's parameters has this name.
+bool HasParameter(std::string_view query, std::string_view name) {
+  for (;;) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view parameter = query.substr(0, end);
+    if (parameter.substr(0, parameter.find('=')) == name) return true;
+    if (end == query.size()) return false;
+    query.remove_prefix(end + 1);
   }
+}
 
-  std::string address() const override { return server_->address(); }
+// Whether somebody on this machine asks. The host too: a page of a browser here may have a name of its own point to
+// 127.0.0.1 (DNS rebinding), and would then read what it gets.
+bool IsLocal(const Request& request) {
+  if (ClassifyHost(request.peer_address) != HostKind::kLoopback) return false;
+  const auto hosts = request.HeaderValues("host");
+  return std::all_of(hosts.begin(), hosts.end(), [](std::string_view value) {
+    const auto host = HostOf(value);
+    return host && IsLocalHost(*host);
+  });
+}
 
- private:
+class AdminHandler final : public Handler {
+ public:
+  explicit AdminHandler(AdminOptions options) : options_(std::move(options)) {}
+
   void Handle(const Request& request, Respond respond) override { respond(Answer(request)); }
 
   Response Refuse(const Request&, v1::ErrorReason reason) override {
@@ -45,39 +61,76 @@ class AdminImpl final : public Admin, private Handler {
     return response;
   }
 
+ private:
   Response Answer(const Request& request) const {
+    const auto page = options_.pages.find(request.path);
     const bool is_probe = request.path == "/livez" || request.path == "/readyz" || request.path == "/startupz";
-    if (!is_probe && request.path != "/metrics") return Plain(404, "not found");
+    if (!is_probe && request.path != "/metrics" && page == options_.pages.end()) return Plain(404, "not found");
     if (request.method != "GET" && request.method != "HEAD") {
       Response response = Plain(405, "method not allowed");
       response.headers.push_back({"Allow", "GET, HEAD"});
       return response;
     }
-    if (request.path == "/livez") return Plain(200, "alive");
-    if (request.path == "/startupz") return lifecycle_.started() ? Plain(200, "started") : Plain(503, "starting");
-    if (request.path == "/readyz") {
-      if (lifecycle_.draining()) return Plain(503, "draining");
-      return lifecycle_.ready() && (!is_ready_ || is_ready_()) ? Plain(200, "ready") : Plain(503, "unready");
+    if (request.path == "/livez") return IsLive() ? Plain(200, "alive") : Plain(503, "stuck");
+    if (request.path == "/readyz") return Readiness(request);
+    if (request.path == "/startupz") {
+      return options_.lifecycle.started() ? Plain(200, "started") : Plain(503, "starting");
     }
-    Response response = Plain(200, "");
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = metrics_.Serialize();
+    if (request.path == "/metrics")
+      return Content("text/plain; version=0.0.4; charset=utf-8", options_.metrics.Serialize());
+    if (!IsLocal(request)) return Plain(403, "only for clients on this machine");
+    AdminPage content = page->second();
+    return Content(std::move(content.content_type), std::move(content.body));
+  }
+
+  bool IsLive() const { return !options_.is_live || options_.is_live(); }
+
+  Response Readiness(const Request& request) const {
+    const Lifecycle& lifecycle = options_.lifecycle;
+    const bool ready = lifecycle.Ready();
+    Response response = Plain(ready ? 200 : 503, ready ? "ready" : lifecycle.draining() ? "draining" : "unready");
+    if (!HasParameter(request.query, "verbose") || !IsLocal(request)) return response;
+    for (const Check& check : lifecycle.Checks()) {
+      response.body += check.name + ": " + (check.ok ? "ok" : check.detail) + "\n";
+    }
     return response;
   }
 
-  const Metrics& metrics_;
-  const Lifecycle& lifecycle_;
-  const std::function<bool()> is_ready_;
-  // Last, so that no request runs while the rest goes.
-  std::unique_ptr<Server> server_;
+  const AdminOptions options_;
+};
+
+class AdminImpl final : public Admin {
+ public:
+  explicit AdminImpl(AdminOptions options)
+      : address_(options.address), handler_(MakeAdminHandler(std::move(options))) {}
+
+  absl::Status Listen() {
+    ServerOptions options;
+    options.address = address_;
+    // A scraper, the kubelet and an operator; idle connections make room for more.
+    options.threads = 1;
+    options.max_connections = 64;
+    LKT_ASSIGN_OR_RETURN(server_, Server::Start(std::move(options), *handler_));
+    return absl::OkStatus();
+  }
+
+  std::string address() const override { return server_->address(); }
+
+ private:
+  const std::string address_;
+  const std::unique_ptr<Handler> handler_;
+  std::unique_ptr<Server> server_;  // destroyed first
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Admin>> Admin::Start(const std::string& address, const Metrics& metrics,
-                                                    const Lifecycle& lifecycle, std::function<bool()> is_ready) {
-  auto admin = std::make_unique<AdminImpl>(metrics, lifecycle, std::move(is_ready));
-  LKT_RETURN_IF_ERROR(admin->Listen(address));
+std::unique_ptr<Handler> MakeAdminHandler(AdminOptions options) {
+  return std::make_unique<AdminHandler>(std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<Admin>> Admin::Start(AdminOptions options) {
+  auto admin = std::make_unique<AdminImpl>(std::move(options));
+  LKT_RETURN_IF_ERROR(admin->Listen());
   return std::unique_ptr<Admin>(std::move(admin));
 }
 

@@ -1,7 +1,8 @@
-// The admin listener of both processes: /metrics, /livez, /readyz, /startupz.
+// The admin listener of both processes: metrics, probes and pages for whoever is on this machine.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,12 +13,31 @@
 
 namespace livekit::token::http {
 
-// Serves metrics and probes at `address`. `is_ready` is asked for /readyz in addition to `lifecycle`. All three must
-// outlive the returned object, whose destructor stops the listener.
+struct AdminPage {
+  std::string content_type;
+  std::string body;
+};
+
+// What the admin listener serves. The functions are called by its own thread and must not block.
+struct AdminOptions {
+  std::string address;  // host:port
+  const Metrics& metrics;
+  // /startupz and /readyz. With ?verbose, peers on this machine see every check of readiness.
+  const Lifecycle& lifecycle;
+  // /livez; null: always alive.
+  std::function<bool()> is_live;
+  // Further pages by path, such as `/debug/keys`. Only peers on this machine get them, others 403.
+  std::map<std::string, std::function<AdminPage()>> pages;
+};
+
+// Answers as `options` say. What they refer to must outlive it.
+std::unique_ptr<Handler> MakeAdminHandler(AdminOptions options);
+
+// Serves as `options` say. What they refer to must outlive the returned object, whose destructor stops the listener.
 class Admin {
  public:
-  static absl::StatusOr<std::unique_ptr<Admin>> Start(const std::string& address, const Metrics& metrics,
-                                                      const Lifecycle& lifecycle, std::function<bool()> is_ready);
+  // Errors: the address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Admin>> Start(AdminOptions options);
   virtual ~Admin() = default;
   virtual std::string address() const = 0;
 };

@@ -221,6 +221,9 @@ void Connection::TakeHead() {
     loop_.last_target = head.target;
   }
   request_.path = loop_.last_path;
+  if (const std::size_t mark = head.target.find('?'); mark != std::string::npos) {
+    request_.query = head.target.substr(mark + 1);
+  }
 }
 
 void Connection::Handle() {
@@ -333,6 +336,7 @@ void Connection::AwaitRequest() {
   head_taken_ = false;
   request_.method.clear();
   request_.path.clear();
+  request_.query.clear();
   request_.headers.clear();
   request_.body = std::string();
   since_ = Clock::now();

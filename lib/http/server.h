@@ -23,6 +23,7 @@ class TlsContext;
 struct Request {
   std::string method;           // as sent
   std::string path;             // without query
+  std::string query;            // as sent, without `?`; empty if there is none
   std::vector<Header> headers;  // as sent
   std::string body;
   std::string peer_address;  // address of the socket's peer, without port; never from a header

@@ -3,21 +3,20 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 namespace livekit::token {
 namespace {
 
-sigset_t StopSignals() {
+sigset_t Set(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  for (const int signal : signals) sigaddset(&set, signal);
   return set;
 }
 
-int WaitForOne() {
-  const sigset_t set = StopSignals();
+int WaitForOne(const sigset_t& set) {
   int number = 0;
   // sigwait fails only for a bad set; EINTR is possible under a debugger.
   while (sigwait(&set, &number) != 0) {
@@ -27,20 +26,40 @@ int WaitForOne() {
 
 }  // namespace
 
-void BlockStopSignals() {
-  const sigset_t set = StopSignals();
+void BlockSignals() {
+  const sigset_t set = Set({SIGINT, SIGTERM, SIGHUP});
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
-int WaitForStopSignal() {
-  const int number = WaitForOne();
+int WaitForStopSignal(const std::function<void()>& on_hangup) {
+  const sigset_t set = Set({SIGINT, SIGTERM, SIGHUP});
+  int number = WaitForOne(set);
+  for (; number == SIGHUP; number = WaitForOne(set)) {
+    if (on_hangup) on_hangup();
+  }
   // Whoever signals twice does not want to wait for the drain. _exit, since destructors could be what hangs.
   std::thread([] {
-    WaitForOne();
+    WaitForOne(Set({SIGINT, SIGTERM}));
     _exit(1);
   }).detach();
   return number;
+}
+
+std::vector<Check> Lifecycle::Checks() const {
+  std::vector<Check> checks;
+  checks.push_back({"started", started(), "something does not serve yet"});
+  checks.push_back({"draining", !draining(), "the process is stopping"});
+  if (!checks_) return checks;
+  for (Check& check : checks_()) checks.push_back(std::move(check));
+  return checks;
+}
+
+bool Lifecycle::Ready() const {
+  if (!started_ || draining_) return false;
+  if (!checks_) return true;
+  const std::vector<Check> checks = checks_();
+  return std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
 }
 
 }  // namespace livekit::token

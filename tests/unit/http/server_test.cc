@@ -70,6 +70,20 @@ TEST_F(ServerTest, DecodesThePathBeforeAnyDecision) {
   EXPECT_EQ(response->body, "POST /token body");
 }
 
+TEST_F(ServerTest, HandsOverTheQueryAsSent) {
+  handler_.on_request = [](const Request& request, const Respond& respond) {
+    respond(TextResponse(200, request.path + " " + request.query));
+  };
+  const auto stopped = StoppedWithScope();
+  Start();
+  RawClient client(server_->port());
+  EXPECT_EQ(client.Exchange(GetRequest("/a?b=%41&c?d"))->body, "/a b=%41&c?d");
+  // On the same connection: nothing of an earlier request stays.
+  EXPECT_EQ(client.Exchange(GetRequest("/a"))->body, "/a ");
+  EXPECT_EQ(client.Exchange(GetRequest("/a?"))->body, "/a ");
+  EXPECT_EQ(client.Exchange(GetRequest("http://t?b"))->body, "/ b");
+}
+
 TEST_F(ServerTest, AnswersSeveralRequestsOnOneConnection) {
   Start();
   RawClient client(server_->port());

@@ -4,6 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace livekit::token {
@@ -23,9 +26,9 @@ int RunInChild(Body body) {
 TEST(WaitForStopSignal, ReturnsTheSignal) {
   for (const int number : {SIGINT, SIGTERM}) {
     EXPECT_EQ(RunInChild([number] {
-                BlockStopSignals();
+                BlockSignals();
                 kill(getpid(), number);
-                return WaitForStopSignal() == number ? 42 : 1;
+                return WaitForStopSignal(nullptr) == number ? 42 : 1;
               }),
               42);
   }
@@ -33,9 +36,9 @@ TEST(WaitForStopSignal, ReturnsTheSignal) {
 
 TEST(WaitForStopSignal, ASecondSignalEndsTheProcess) {
   EXPECT_EQ(RunInChild([] {
-              BlockStopSignals();
+              BlockSignals();
               kill(getpid(), SIGTERM);
-              WaitForStopSignal();
+              WaitForStopSignal(nullptr);
               kill(getpid(), SIGTERM);
               for (;;) pause();
               return 42;
@@ -43,9 +46,37 @@ TEST(WaitForStopSignal, ASecondSignalEndsTheProcess) {
             1);
 }
 
-TEST(BlockStopSignals, IgnoresBrokenPipes) {
+TEST(WaitForStopSignal, CallsBackForEveryHangup) {
   EXPECT_EQ(RunInChild([] {
-              BlockStopSignals();
+              BlockSignals();
+              int calls = 0;
+              kill(getpid(), SIGHUP);
+              const int number = WaitForStopSignal([&calls] { kill(getpid(), ++calls == 3 ? SIGTERM : SIGHUP); });
+              return number == SIGTERM ? calls : 100;
+            }),
+            3);
+}
+
+TEST(WaitForStopSignal, OutlivesAHangupThatNobodyCaresFor) {
+  EXPECT_EQ(RunInChild([] {
+              BlockSignals();
+              kill(getpid(), SIGHUP);
+              std::thread later([] {
+                sigset_t pending;
+                do sigpending(&pending);
+                while (sigismember(&pending, SIGHUP) != 0);
+                kill(getpid(), SIGINT);
+              });
+              const int number = WaitForStopSignal(nullptr);
+              later.join();
+              return number == SIGINT ? 42 : 1;
+            }),
+            42);
+}
+
+TEST(BlockSignals, IgnoresBrokenPipes) {
+  EXPECT_EQ(RunInChild([] {
+              BlockSignals();
               kill(getpid(), SIGPIPE);
               return 42;
             }),
@@ -54,12 +85,25 @@ TEST(BlockStopSignals, IgnoresBrokenPipes) {
 
 TEST(Lifecycle, IsReadyBetweenStartAndDrain) {
   Lifecycle lifecycle;
-  EXPECT_FALSE(lifecycle.ready());
+  EXPECT_FALSE(lifecycle.Ready());
   lifecycle.SetStarted();
-  EXPECT_TRUE(lifecycle.ready());
+  EXPECT_TRUE(lifecycle.Ready());
   lifecycle.SetDraining();
-  EXPECT_FALSE(lifecycle.ready());
+  EXPECT_FALSE(lifecycle.Ready());
   EXPECT_TRUE(lifecycle.started());
+}
+
+TEST(Lifecycle, IsReadyOnlyWhileEveryCheckIsOk) {
+  std::vector<Check> checks{{"a", true, "no a"}, {"b", false, "no b"}};
+  Lifecycle lifecycle([&checks] { return checks; });
+  lifecycle.SetStarted();
+  EXPECT_FALSE(lifecycle.Ready());
+  ASSERT_EQ(lifecycle.Checks().size(), 4U);
+  EXPECT_EQ(lifecycle.Checks()[3].detail, "no b");
+  checks[1].ok = true;
+  EXPECT_TRUE(lifecycle.Ready());
+  checks.clear();
+  EXPECT_TRUE(lifecycle.Ready());
 }
 
 }  // namespace
