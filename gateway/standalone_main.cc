@@ -127,7 +127,8 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, con
           const GatewayOptions& gateway_options, Metrics& metrics) {
   const config::v1::ServerConfig& config = live.startup().config;
   Lifecycle lifecycle;
-  auto admin = http::Admin::Start({config.listen().admin(), metrics, lifecycle, nullptr, {}});
+  auto admin = http::Admin::Start(
+      {config.listen().admin(), metrics, lifecycle, nullptr, {{"/debug/keys", [&] { return KeysPage(live); }}}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(config, server_options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -145,7 +146,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, con
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal(nullptr);
+  const int signal = WaitForStopSignal([&] { live.Reload(); });
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*server)->Discourage();

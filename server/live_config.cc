@@ -42,15 +42,33 @@ LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics)
   metrics_.SetKeySource([this] { return MetricsOf(keys()); });
 }
 
-LiveConfig::~LiveConfig() { metrics_.SetKeySource(nullptr); }
+LiveConfig::~LiveConfig() {
+  Stop();
+  metrics_.SetKeySource(nullptr);
+}
 
 void LiveConfig::Watch(TakeOver take_over) {
+  const std::lock_guard lock(mutex_);
   reloader_ = std::make_unique<Reloader>(
       first_files_, [this, take_over = std::move(take_over)](FileSnapshot& files) { return Apply(files, take_over); },
       [this] { authorities_->Tidy(); }, metrics_);
 }
 
-void LiveConfig::Reload() { reloader_->Reload(); }
+void LiveConfig::Stop() {
+  std::unique_ptr<Reloader> last;  // ends without the lock, which what it does may need
+  const std::lock_guard lock(mutex_);
+  last = std::move(reloader_);
+}
+
+void LiveConfig::Reload() {
+  const std::lock_guard lock(mutex_);
+  if (reloader_ != nullptr) reloader_->Reload();
+}
+
+Reloader::State LiveConfig::state() const {
+  const std::lock_guard lock(mutex_);
+  return reloader_ == nullptr ? Reloader::State() : reloader_->state();
+}
 
 ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over) {
   const ServerStartup next = prepare_({&files, &ledger_, &jwks_});
@@ -73,5 +91,7 @@ void LiveConfig::Use(const std::shared_ptr<const AuthorityState>& state) {
   }
   ledger_.Use(state->projects, clock_.Now());
 }
+
+http::AdminPage KeysPage(LiveConfig& config) { return {"application/json", KeysAsJson(config.keys())}; }
 
 }  // namespace livekit::token

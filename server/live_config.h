@@ -3,8 +3,11 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "base/clock.h"
+#include "http/admin.h"
 #include "server/authn/jwks_pool.h"
 #include "server/authorities.h"
 #include "server/key_ledger.h"
@@ -39,12 +42,12 @@ class LiveConfig {
   // Begins to look for changes; to be called once. `take_over` is called on another thread until Stop or the destructor
   // returns.
   void Watch(TakeOver take_over);
-  // Ends that. Neither concurrently with the other methods nor before Watch.
-  void Stop() { reloader_.reset(); }
-  // Reads everything anew soon, whether or not something has changed.
+  // Ends that.
+  void Stop();
+  // Reads everything anew soon, whether or not something has changed. Nothing happens before Watch and after Stop.
   void Reload();
-  // Of what is in use; after Watch.
-  Reloader::State state() const { return reloader_->state(); }
+  // Of what is in use.
+  Reloader::State state() const;
   std::vector<KeyStatus> keys() { return ledger_.Status(clock_.Now()); }
 
  private:
@@ -59,7 +62,11 @@ class LiveConfig {
   FileSnapshot first_files_;
   ServerStartup startup_;
   std::unique_ptr<Authorities> authorities_;
-  std::unique_ptr<Reloader> reloader_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<Reloader> reloader_;  // the pointer is guarded by mutex_
 };
+
+// The page `/debug/keys` of the admin listener.
+http::AdminPage KeysPage(LiveConfig& config);
 
 }  // namespace livekit::token

@@ -76,7 +76,10 @@ ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
 int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
   const ServerStartup& startup = live.startup();
   Lifecycle lifecycle;
-  auto admin = http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, nullptr, {}});
+  auto admin =
+      http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, nullptr, {{"/debug/keys", [&] {
+                                                                                            return KeysPage(live);
+                                                                                          }}}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(startup.config, options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -89,7 +92,7 @@ int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal(nullptr);
+  const int signal = WaitForStopSignal([&] { live.Reload(); });
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   lifecycle.SetDraining();
   (*server)->Discourage();
