@@ -87,12 +87,13 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 
 }  // namespace
 
-ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options) {
+ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options,
+                                 const FileReader& read) {
   ConfigProblems problems;
   CheckAddress("listen.grpc", config.listen().grpc(), /*unix_allowed=*/true, options, problems);
   if (!options.dev) CheckPlaintext(config.listen(), options, problems);
   if (config.listen().has_tls()) {
-    const ConfigProblems tls = CheckServerTls("listen.tls", config.listen().tls());
+    const ConfigProblems tls = CheckServerTls("listen.tls", config.listen().tls(), read);
     problems.insert(problems.end(), tls.begin(), tls.end());
   }
   CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
@@ -123,6 +124,7 @@ struct TokenServer::Impl {
   TokenAuthority authority;
   TokenService service;
   std::string address;
+  std::unique_ptr<ServerTlsFiles> tls;  // null: clear text
   std::unique_ptr<grpc::Server> server;
   std::once_flag drained;
   std::atomic<bool> clean{true};
@@ -135,7 +137,8 @@ TokenServer::~TokenServer() { Drain(std::chrono::system_clock::now()); }
 absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::ServerConfig& config,
                                                                 const ServerOptions& options,
                                                                 std::shared_ptr<const AuthorityState> state,
-                                                                const Clock& clock, Metrics& metrics) {
+                                                                const Clock& clock, Metrics& metrics,
+                                                                const FileReader& read) {
   auto impl = std::make_unique<Impl>(std::move(state), clock, metrics, options);
   // Both are settings of the process and must come before the builder.
   grpc::EnableDefaultHealthCheckService(true);
@@ -147,7 +150,8 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
   const bool has_tls = config.listen().has_tls();
   if (has_tls) {
-    LKT_ASSIGN_OR_RETURN(credentials, MakeServerCredentials(config.listen().tls()));
+    LKT_ASSIGN_OR_RETURN(impl->tls, ServerTlsFiles::Create(config.listen().tls(), &metrics, read));
+    credentials = impl->tls->credentials();
   }
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
@@ -183,6 +187,10 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
 const TokenAuthority& TokenServer::authority() const { return impl_->authority; }
 
 const std::string& TokenServer::address() const { return impl_->address; }
+
+ConfigProblems TokenServer::ReloadTls(const FileReader& read) {
+  return impl_->tls ? impl_->tls->Reload("listen.tls", read) : ConfigProblems();
+}
 
 void TokenServer::Discourage() {
   // Clients that watch health move to another server before calls are refused here.

@@ -97,6 +97,11 @@ struct Metrics::Impl {
                                             .Help("Members of request bodies that were ignored.")
                                             .Register(registry)
                                             .Add({});
+  Series<prometheus::Gauge> tls_not_after{prometheus::BuildGauge()
+                                              .Name("tls_certificate_not_after_timestamp_seconds")
+                                              .Help("Until when the certificate in use is valid, in Unix time.")
+                                              .Register(registry),
+                                          {"role"}};
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
@@ -130,6 +135,10 @@ void Metrics::Denied(std::string_view caller, v1::ErrorReason reason) {
 
 void Metrics::UnknownFields(int count) {
   if (count > 0) impl_->unknown_fields.Increment(count);
+}
+
+void Metrics::TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after) {
+  impl_->tls_not_after.Get({role}).Set(static_cast<double>(not_after.time_since_epoch().count()));
 }
 
 std::string Metrics::Serialize() const {

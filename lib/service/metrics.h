@@ -29,6 +29,9 @@ class Metrics {
   // livekit_token_unknown_fields_total: members of request bodies that were ignored.
   void UnknownFields(int count);
 
+  // tls_certificate_not_after_timestamp_seconds. `role`: http or grpc for listeners, client for calls to token servers.
+  void TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after);
+
   // All of them in Prometheus' text format.
   std::string Serialize() const;
 
