@@ -109,16 +109,17 @@ class Checker {
   ConfigProblems problems_;
 };
 
-void CheckTls(const config::v1::GatewayTls& tls, Checker& checker) {
+void CheckTls(const config::v1::GatewayTls& tls, const FileReader& read, Checker& checker) {
   if (tls.cert_file().empty()) checker.Add("listen.tls.cert_file", "is missing; TLS needs a certificate and its key");
   if (tls.key_file().empty()) checker.Add("listen.tls.key_file", "is missing; TLS needs a certificate and its key");
   if (tls.cert_file().empty() || tls.key_file().empty()) return;
-  for (const ConfigProblem& problem : http::TlsContext::Check(tls.cert_file(), tls.key_file())) {
+  for (const ConfigProblem& problem : http::TlsContext::Check(tls.cert_file(), tls.key_file(), read)) {
     checker.Add(ConfigPath("listen.tls", problem.path), problem.message);
   }
 }
 
-void CheckServer(const config::v1::ServerTarget& server, const GatewayOptions& options, Checker& checker) {
+void CheckServer(const config::v1::ServerTarget& server, const GatewayOptions& options, const FileReader& read,
+                 Checker& checker) {
   if (const std::string_view problem = CheckTarget(server.address()); !problem.empty()) {
     checker.Add("server.address", problem);
   } else if (!server.has_tls() && !options.allow_plaintext_grpc && !options.dev_private_network &&
@@ -130,12 +131,14 @@ void CheckServer(const config::v1::ServerTarget& server, const GatewayOptions& o
   if (!server.has_tls()) return;
   const config::v1::TargetTls& tls = server.tls();
   const std::string path = "server.tls";
-  if (!tls.ca_file().empty()) checker.Append(http::CheckAuthorities(ConfigPath(path, "ca_file"), tls.ca_file()));
+  if (!tls.ca_file().empty()) {
+    checker.Append(http::CheckAuthorities(ConfigPath(path, "ca_file"), tls.ca_file(), read));
+  }
   if (tls.cert_file().empty() != tls.key_file().empty()) {
     checker.Add(ConfigPath(path, tls.cert_file().empty() ? "cert_file" : "key_file"),
                 "is missing; a certificate and its key belong together");
   } else if (!tls.cert_file().empty()) {
-    for (const ConfigProblem& problem : http::TlsContext::Check(tls.cert_file(), tls.key_file())) {
+    for (const ConfigProblem& problem : http::TlsContext::Check(tls.cert_file(), tls.key_file(), read)) {
       checker.Add(ConfigPath(path, problem.path), problem.message);
     }
     // The server would not know which of the two it is to believe.
@@ -207,20 +210,20 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
 }
 
 ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const GatewayOptions& options,
-                                  bool standalone) {
+                                  bool standalone, const FileReader& read) {
   Checker checker;
   if (options.dev_private_network && !options.dev) checker.Add("", "--dev_private_network needs --dev");
   const config::v1::GatewayConfig full = WithDefaults(config, options);
 
   checker.Listener("listen.http", full.listen().http(), options);
   checker.Limit("listen.threads", config.listen().threads(), 1, 256);
-  if (config.listen().has_tls()) CheckTls(config.listen().tls(), checker);
+  if (config.listen().has_tls()) CheckTls(config.listen().tls(), read, checker);
   if (standalone) {
     if (!config.listen().admin().empty()) checker.Add("listen.admin", "belongs to the server's listen in this program");
     if (config.has_server()) checker.Add("server", "there is none to reach: this program holds both sides");
   } else {
     checker.Listener("listen.admin", full.listen().admin(), options);
-    CheckServer(full.server(), options, checker);
+    CheckServer(full.server(), options, read, checker);
   }
   CheckEach("relay_headers", full.relay_headers(), checker, CheckRelayHeader);
   CheckEach("relay_cookies", config.relay_cookies(), checker, CheckCookieGlob);
@@ -248,17 +251,20 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
 }
 
 struct Gateway::Impl {
-  Impl(HandlerOptions options, Backend& backend, Metrics& metrics) : handler(std::move(options), backend, metrics) {}
+  Impl(HandlerOptions options, config::v1::GatewayListen l, Backend& backend, Metrics& m)
+      : listen(std::move(l)), metrics(m), handler(std::move(options), backend, m) {}
 
+  const config::v1::GatewayListen listen;
+  Metrics& metrics;
   TokenHandler handler;
   std::unique_ptr<http::Server> server;  // destroyed first
 };
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::GatewayConfig& given,
                                                         const GatewayOptions& options, Backend& backend,
-                                                        Metrics& metrics) {
+                                                        Metrics& metrics, const FileReader& read) {
   const config::v1::GatewayConfig config = WithDefaults(given, options);
-  const ConfigProblems problems = CheckGatewayConfig(config, options, /*standalone=*/false);
+  const ConfigProblems problems = CheckGatewayConfig(config, options, /*standalone=*/false, read);
   if (!problems.empty()) return absl::InvalidArgumentError(FormatProblems("gateway", problems));
 
   HandlerOptions handler;
@@ -293,10 +299,12 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   server.idle_timeout = ToMillis(config.limits().idle_timeout());
   server.max_connections = config.limits().connections();
   if (const auto& listen = config.listen(); listen.has_tls()) {
-    LKT_ASSIGN_OR_RETURN(server.tls, http::TlsContext::FromFiles(listen.tls().cert_file(), listen.tls().key_file()));
+    LKT_ASSIGN_OR_RETURN(server.tls,
+                         http::TlsContext::FromFiles(listen.tls().cert_file(), listen.tls().key_file(), read));
+    metrics.TlsCertificate("http", server.tls->not_after());
   }
 
-  auto impl = std::make_unique<Impl>(std::move(handler), backend, metrics);
+  auto impl = std::make_unique<Impl>(std::move(handler), config.listen(), backend, metrics);
   auto started = http::Server::Start(std::move(server), impl->handler);
   if (!started.ok()) return started.status();
   impl->server = *std::move(started);
@@ -312,6 +320,19 @@ Gateway::~Gateway() = default;
 
 std::string Gateway::address() const { return impl_->server->address(); }
 int Gateway::port() const { return impl_->server->port(); }
+ConfigProblems Gateway::ReloadTls(const FileReader& read) {
+  if (!impl_->listen.has_tls()) return {};
+  const config::v1::GatewayTls& files = impl_->listen.tls();
+  ConfigProblems problems;
+  auto tls = http::TlsContext::FromFiles(files.cert_file(), files.key_file(), read, problems);
+  if (tls == nullptr) {
+    for (ConfigProblem& problem : problems) problem.path = ConfigPath("listen.tls", problem.path);
+    return problems;
+  }
+  impl_->metrics.TlsCertificate("http", tls->not_after());
+  impl_->server->SetTls(std::move(tls));
+  return {};
+}
 void Gateway::Discourage() { impl_->server->Discourage(); }
 bool Gateway::Drain(std::chrono::steady_clock::time_point deadline) { return impl_->server->Drain(deadline); }
 

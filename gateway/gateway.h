@@ -27,7 +27,7 @@ struct GatewayOptions {
 // Reads the files of `listen.tls` and `server.tls`. `config` is as read, before WithDefaults. In the standalone,
 // `listen.admin` and `server` belong to the server's part and are problems here.
 ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const GatewayOptions& options,
-                                  bool standalone);
+                                  bool standalone, const FileReader& read = ReadFile);
 
 // `config` with every field that has a default filled in; the only place that knows the defaults. Idempotent.
 config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const GatewayOptions& options);
@@ -41,12 +41,16 @@ class Gateway {
   // `metrics` both. Errors: the configuration has a problem or the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const config::v1::GatewayConfig& config,
                                                         const GatewayOptions& options, Backend& backend,
-                                                        Metrics& metrics);
+                                                        Metrics& metrics, const FileReader& read = ReadFile);
   ~Gateway();
 
   // The bound address, with the chosen port.
   std::string address() const;
   int port() const;
+  // Reads the files of `listen.tls`, at the paths of the start, anew: connections that are accepted from now on use
+  // them, or, if anything is wrong with one, still the old ones. Connections that stand are kept. Returns the problems,
+  // with their paths; without TLS there is nothing to do.
+  ConfigProblems ReloadTls(const FileReader& read);
   // From now on every answer ends its connection, so that clients move on before Drain.
   void Discourage();
   // Stops accepting and finishes what is in progress until `deadline`. Returns whether everything finished.

@@ -1,8 +1,5 @@
 #include "gateway/grpc_backend.h"
 
-#include <sys/stat.h>
-
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -13,21 +10,19 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/secret.h"
 #include "base/status.h"
 #include "gateway/batcher.h"
 #include "gateway/grpc_channel.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
-#include "http/tls_files.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
-#include "service/config.h"
 #include "service/log.h"
 
 namespace livekit::token::gateway {
 namespace {
 
-constexpr std::size_t kMaxCallerToken = 4096;
 // How often a backend that could not connect yet looks whether it is to stop.
 constexpr std::chrono::milliseconds kLookAgain{100};
 
@@ -81,9 +76,10 @@ class Contexts {
 // Batches as calls on one channel.
 class GrpcTransport : public BatchTransport {
  public:
-  GrpcTransport(const std::string& target, const ChannelTls* tls, Secret caller_token)
+  GrpcTransport(const std::string& target, std::shared_ptr<ChannelTls> tls, std::shared_ptr<CallerToken> caller_token)
       : caller_token_(std::move(caller_token)),
-        channel_(MakeChannel(target, tls)),
+        tls_(std::move(tls)),
+        channel_(MakeChannel(target, tls_.get())),
         stub_(v1::TokenService::NewStub(channel_)),
         connector_([this] { Connect(); }) {}
   ~GrpcTransport() override {
@@ -93,9 +89,9 @@ class GrpcTransport : public BatchTransport {
 
   void Send(BatchQueue::Call& call, BatchQueue::Time now, Answered answered) override {
     auto context = std::make_shared<grpc::ClientContext>();
-    if (!caller_token_.empty()) {
+    if (caller_token_ != nullptr) {
       std::string value = "Bearer ";
-      value.append(caller_token_.Reveal());
+      value.append(caller_token_->Get()->Reveal());
       context->AddMetadata("x-caller-authorization", value);
       Wipe(value);
     }
@@ -122,6 +118,12 @@ class GrpcTransport : public BatchTransport {
   void CancelAll() override { contexts_.CancelAll(); }
 
   bool was_ready() const { return was_ready_; }
+  ConfigProblems ReloadTls(const FileReader& read) {
+    return tls_ ? tls_->Reload("server.tls", read) : ConfigProblems();
+  }
+  ConfigProblems ReloadCallerToken(const FileReader& read) {
+    return caller_token_ ? caller_token_->Reload("server.caller_token_file", read) : ConfigProblems();
+  }
 
  private:
   // Makes the channel connect before there are calls, which a probe waits for. gRPC gets nothing done on a channel
@@ -145,7 +147,8 @@ class GrpcTransport : public BatchTransport {
     }
   }
 
-  const Secret caller_token_;
+  const std::shared_ptr<CallerToken> caller_token_;
+  const std::shared_ptr<ChannelTls> tls_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::TokenService::Stub> stub_;
   Contexts contexts_;
@@ -158,48 +161,12 @@ class GrpcTransport : public BatchTransport {
 
 struct GrpcBackend::Impl {
   explicit Impl(GrpcBackendOptions options)
-      : transport(options.target, options.tls ? &*options.tls : nullptr, std::move(options.caller_token)),
+      : transport(options.target, std::move(options.tls), std::move(options.caller_token)),
         batcher(options.batch, transport) {}
 
   GrpcTransport transport;
   Batcher batcher;  // destroyed first
 };
-
-absl::StatusOr<Secret> ReadCallerToken(const std::string& path) {
-  auto text = ReadFile(path, kMaxCallerToken + 64);
-  if (!text.ok()) return text.status();
-  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  std::string_view token = *text;
-  while (!token.empty() && is_space(token.front())) token.remove_prefix(1);
-  while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
-  const bool valid = !token.empty() && token.size() <= kMaxCallerToken &&
-                     std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; });
-  Secret secret = Secret::CopyOf(token);
-  Wipe(*text);
-  if (!valid) {
-    return absl::InvalidArgumentError(path + ": must hold one line of 1 to 4096 visible ASCII characters");
-  }
-  struct stat info {};
-  if (stat(path.c_str(), &info) == 0 && (info.st_mode & S_IRWXO) != 0) {
-    Log(LogLevel::kWarn, "caller_token_file_exposed",
-        {{"path", std::string_view(path)}, {"hint", "every user of this machine can read it; chmod o= the file"}});
-  }
-  return secret;
-}
-
-absl::StatusOr<ChannelTls> ReadChannelTls(const config::v1::TargetTls& tls) {
-  ChannelTls result;
-  result.server_name = tls.server_name();
-  if (!tls.ca_file().empty()) {
-    LKT_ASSIGN_OR_RETURN(result.authorities, ReadFile(tls.ca_file()));
-  }
-  if (!tls.cert_file().empty()) {
-    LKT_ASSIGN_OR_RETURN(http::TlsIdentity identity, http::ReadTlsIdentity(tls.cert_file(), tls.key_file()));
-    result.certificates = std::move(identity.certificates);
-    result.key = std::move(identity.key);
-  }
-  return result;
-}
 
 absl::StatusOr<std::unique_ptr<GrpcBackend>> GrpcBackend::Create(GrpcBackendOptions options) {
   const std::string_view problem = CheckTarget(options.target);
@@ -214,5 +181,11 @@ GrpcBackend::~GrpcBackend() = default;
 void GrpcBackend::Issue(Item item, Done done) { impl_->batcher.Issue(std::move(item), std::move(done)); }
 
 bool GrpcBackend::Ready() const { return impl_->transport.was_ready(); }
+
+ConfigProblems GrpcBackend::ReloadTls(const FileReader& read) { return impl_->transport.ReloadTls(read); }
+
+ConfigProblems GrpcBackend::ReloadCallerToken(const FileReader& read) {
+  return impl_->transport.ReloadCallerToken(read);
+}
 
 }  // namespace livekit::token::gateway

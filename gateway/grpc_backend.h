@@ -2,32 +2,24 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/secret.h"
 #include "gateway/backend.h"
 #include "gateway/batch_queue.h"
-#include "gateway/grpc_channel.h"
-#include "livekit/token/config/v1/gateway_config.pb.h"
+#include "gateway/caller_token.h"
+#include "gateway/channel_tls.h"
+#include "service/config.h"
 
 namespace livekit::token::gateway {
 
 // Where the token servers are and how to show who we are.
 struct GrpcBackendOptions {
-  std::string target;   // as CheckTarget of grpc_channel.h wants it
-  Secret caller_token;  // the gateway's own API key for `x-caller-authorization`; empty: none is sent
-  std::optional<ChannelTls> tls;
+  std::string target;                         // as CheckTarget of grpc_channel.h wants it
+  std::shared_ptr<CallerToken> caller_token;  // for `x-caller-authorization`; null: none is sent
+  std::shared_ptr<ChannelTls> tls;            // null: plaintext
   BatchOptions batch;
 };
-
-// Reads the gateway's API key from a file: one line of 1 to 4096 visible ASCII characters; white space around it is
-// dropped. Errors: a sentence that names the file, never its content.
-absl::StatusOr<Secret> ReadCallerToken(const std::string& path);
-
-// Reads the files of `server.tls`, once: new ones need a restart. Errors: as one text that names the files.
-absl::StatusOr<ChannelTls> ReadChannelTls(const config::v1::TargetTls& tls);
 
 // Sends items that come while others are in flight together, in calls of BatchIssueParticipantTokens (batcher.h), round
 // robin over the addresses of the target. What no server has answered is asked for again until the item's time is up.
@@ -42,6 +34,12 @@ class GrpcBackend : public Backend {
 
   void Issue(Item item, Done done) override;
   bool Ready() const override;
+
+  // Reads the files of `server.tls` anew: all of them are used for handshakes at most 1.5 s from now, or, if anything
+  // is wrong with one, none. Connections that stand are kept. Returns the problems, with their paths.
+  ConfigProblems ReloadTls(const FileReader& read);
+  // Reads `server.caller_token_file` anew, for calls that start from now on; the old key stays if there is a problem.
+  ConfigProblems ReloadCallerToken(const FileReader& read);
 
  private:
   struct Impl;

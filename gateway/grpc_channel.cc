@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/address.h"
+#include "gateway/channel_tls.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -93,13 +94,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const Chan
   grpc::ChannelArguments args;
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (tls != nullptr) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = tls->authorities;
-    options.pem_cert_chain = tls->certificates;
-    options.pem_private_key = std::string(tls->key.Reveal());
-    credentials = grpc::SslCredentials(options);
-    Wipe(options.pem_private_key);
-    if (!tls->server_name.empty()) args.SetSslTargetNameOverride(tls->server_name);
+    credentials = tls->credentials();
+    if (!tls->server_name().empty()) args.SetSslTargetNameOverride(tls->server_name());
   }
   args.SetServiceConfigJSON(kServiceConfig);
   // A DNS TXT record must not replace the service config.

@@ -5,13 +5,13 @@
 #include <string>
 #include <string_view>
 
-#include "base/secret.h"
-
 namespace grpc {
 class Channel;
 }
 
 namespace livekit::token::gateway {
+
+class ChannelTls;
 
 // What is wrong with the address of a token server, as our own sentence; empty if nothing. Addresses are `host:port`,
 // `dns:///name:port`, `unix:/path`, and for several servers without DNS `ipv4:1.2.3.4:5,…` or `ipv6:[::1]:5,…`.
@@ -23,17 +23,9 @@ bool IsLocalTarget(std::string_view target);
 // And whether it is a list of addresses, which have no name in common that a certificate could be checked for.
 bool IsTargetList(std::string_view target);
 
-// TLS 1.2 and later towards token servers, as PEM text.
-struct ChannelTls {
-  std::string authorities;   // who vouch for the servers; empty: the system's
-  std::string certificates;  // our own, with its chain; empty: none is presented
-  Secret key;
-  std::string server_name;  // that the servers' certificates must have; empty: the host of the target
-};
-
 // A channel to all addresses of `target`, which CheckTarget must have passed: round robin over those that are serving,
-// with calls tried again that no server has begun to answer. It connects with the first call. `tls` is null for
-// plaintext.
+// with calls tried again that no server has begun to answer. It connects with the first call. `tls`, which must
+// outlive the channel, is null for plaintext.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const ChannelTls* tls = nullptr);
 
 }  // namespace livekit::token::gateway

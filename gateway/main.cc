@@ -58,21 +58,21 @@ ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, 
 }
 
 int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options) {
+  Metrics metrics;
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
   backend_options.batch.max_items = static_cast<std::size_t>(config.limits().pending_requests());
   if (const std::string& path = config.server().caller_token_file(); !path.empty()) {
-    auto token = ReadCallerToken(path);
+    auto token = CallerToken::Create(path);
     if (!token.ok()) return FailStart(token.status());
     backend_options.caller_token = *std::move(token);
   }
   if (config.server().has_tls()) {
-    auto tls = ReadChannelTls(config.server().tls());
+    auto tls = ChannelTls::Create(config.server().tls(), &metrics);
     if (!tls.ok()) return FailStart(tls.status());
     backend_options.tls = *std::move(tls);
   }
 
-  Metrics metrics;
   auto backend = GrpcBackend::Create(std::move(backend_options));
   if (!backend.ok()) return FailStart(backend.status());
   Lifecycle lifecycle([&backend = **backend]() -> std::vector<Check> {

@@ -87,12 +87,13 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 
 }  // namespace
 
-ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options) {
+ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOptions& options,
+                                 const FileReader& read) {
   ConfigProblems problems;
   CheckAddress("listen.grpc", config.listen().grpc(), /*unix_allowed=*/true, options, problems);
   if (!options.dev) CheckPlaintext(config.listen(), options, problems);
   if (config.listen().has_tls()) {
-    const ConfigProblems tls = CheckServerTls("listen.tls", config.listen().tls());
+    const ConfigProblems tls = CheckServerTls("listen.tls", config.listen().tls(), read);
     problems.insert(problems.end(), tls.begin(), tls.end());
   }
   CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
@@ -121,6 +122,7 @@ struct TokenServer::Impl {
 
   TokenService service;
   std::string address;
+  std::unique_ptr<ServerTlsFiles> tls;  // null: clear text
   std::unique_ptr<grpc::Server> server;
   std::once_flag drained;
   std::atomic<bool> clean{true};
@@ -132,7 +134,8 @@ TokenServer::~TokenServer() { Drain(std::chrono::system_clock::now()); }
 
 absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::ServerConfig& config,
                                                                 const ServerOptions& options,
-                                                                const Authorities& authorities, Metrics& metrics) {
+                                                                const Authorities& authorities, Metrics& metrics,
+                                                                const FileReader& read) {
   auto impl = std::make_unique<Impl>(authorities, metrics, options);
   // Both are settings of the process and must come before the builder.
   grpc::EnableDefaultHealthCheckService(true);
@@ -144,7 +147,8 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
   const bool has_tls = config.listen().has_tls();
   if (has_tls) {
-    LKT_ASSIGN_OR_RETURN(credentials, MakeServerCredentials(config.listen().tls()));
+    LKT_ASSIGN_OR_RETURN(impl->tls, ServerTlsFiles::Create(config.listen().tls(), &metrics, read));
+    credentials = impl->tls->credentials();
   }
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
@@ -178,6 +182,10 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
 }
 
 const std::string& TokenServer::address() const { return impl_->address; }
+
+ConfigProblems TokenServer::ReloadTls(const FileReader& read) {
+  return impl_->tls ? impl_->tls->Reload("listen.tls", read) : ConfigProblems();
+}
 
 void TokenServer::Discourage() {
   // Clients that watch health move to another server before calls are refused here.

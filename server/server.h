@@ -25,7 +25,8 @@ struct ServerOptions {
 
 // The problems of those parts of `config` that BuildAuthorityState does not see: addresses, TLS with its files, times,
 // log level. `config` is as read, before WithDefaults.
-ConfigProblems CheckServerConfig(const config::v1::ServerConfig& config, const ServerOptions& options);
+ConfigProblems CheckServerConfig(const config::v1::ServerConfig& config, const ServerOptions& options,
+                                 const FileReader& read = ReadFile);
 
 // `config` with every field that has a default filled in; the only place that knows the defaults. Idempotent.
 config::v1::ServerConfig WithDefaults(config::v1::ServerConfig config, const ServerOptions& options);
@@ -40,11 +41,16 @@ class TokenServer {
   // Errors: the address cannot be bound, or the files of TLS have gone bad since they were checked.
   static absl::StatusOr<std::unique_ptr<TokenServer>> Start(const config::v1::ServerConfig& config,
                                                             const ServerOptions& options,
-                                                            const Authorities& authorities, Metrics& metrics);
+                                                            const Authorities& authorities, Metrics& metrics,
+                                                            const FileReader& read = ReadFile);
   ~TokenServer();
 
   // The bound address, with the chosen port.
   const std::string& address() const;
+  // Reads the files of `listen.tls`, at the paths of the start, anew: all of them are used for handshakes at most 1.5 s
+  // from now, or, if anything is wrong with one, none. Connections that stand are kept. Returns the problems, with
+  // their paths; without TLS there is nothing to do.
+  ConfigProblems ReloadTls(const FileReader& read);
   // Tells health watchers that this server is about to stop; calls are still answered.
   void Discourage();
   // Refuses new calls and finishes those in progress until `deadline`. Returns whether all finished. Idempotent.

@@ -241,7 +241,7 @@ void Loop::Add(Accepted accepted) {
   // So many more are told to come back later. Beyond, the end of the connection has to say it.
   if (over > std::max(8, limit / 16)) return Forget();
   try {
-    const auto& tls = state_.server.options.tls;
+    const auto tls = state_.server.tls.Get();
     auto transport = tls ? tls->Accept(std::move(accepted.fd)) : MakePlainTransport(std::move(accepted.fd));
     connections_.push_back(
         std::make_unique<Connection>(std::move(transport), std::move(accepted.peer_address), state_, over > 0));

@@ -55,6 +55,7 @@ class ServerImpl final : public Server {
 
   std::string address() const override { return listeners_.address.ToString(); }
   int port() const override { return listeners_.address.port; }
+  void SetTls(std::shared_ptr<TlsContext> tls) override { state_.tls.Set(std::move(tls)); }
   void Discourage() override { state_.discouraged = true; }
 
   bool Drain(std::chrono::steady_clock::time_point deadline) override {

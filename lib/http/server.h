@@ -91,6 +91,9 @@ class Server {
   // The address that is bound, with the chosen port.
   virtual std::string address() const = 0;
   virtual int port() const = 0;
+  // Connections that are accepted from now on use `tls`, which must not be null, of a server that was started with TLS;
+  // those that stand keep what they have.
+  virtual void SetTls(std::shared_ptr<TlsContext> tls) = 0;
   // From now on every answer ends its connection, so that clients move on before Drain.
   virtual void Discourage() = 0;
   // Stops accepting, finishes what is in progress until `deadline`, then ends the rest. Returns whether everything

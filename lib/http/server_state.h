@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <utility>
 
 #include "http/server.h"
 #include "http/socket.h"
@@ -11,10 +13,30 @@
 
 namespace livekit::token::http {
 
+// The TLS of connections to come; null for plain HTTP. Thread safety: all methods may be called concurrently.
+class CurrentTls {
+ public:
+  explicit CurrentTls(std::shared_ptr<TlsContext> tls) : tls_(std::move(tls)) {}
+
+  std::shared_ptr<TlsContext> Get() const {
+    std::lock_guard lock(mutex_);
+    return tls_;
+  }
+  // The old one is freed by whoever uses it last.
+  void Set(std::shared_ptr<TlsContext> tls) {
+    std::lock_guard lock(mutex_);
+    tls_.swap(tls);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<TlsContext> tls_;
+};
+
 // Thread safety: all methods may be called concurrently.
 class ServerState {
  public:
-  ServerState(const ServerOptions& o, Handler& h, int loops) : options(o), handler(h), accepting_(loops) {}
+  ServerState(const ServerOptions& o, Handler& h, int loops) : options(o), handler(h), tls(o.tls), accepting_(loops) {}
 
   // One connection has ended, or was not taken.
   void Forget() {
@@ -39,6 +61,7 @@ class ServerState {
   const ServerOptions& options;
   Handler& handler;
   const TargetParser targets;
+  CurrentTls tls;
   // Every answer ends its connection.
   std::atomic<bool> discouraged{false};
   // The same, and idle connections end at once.

@@ -29,6 +29,8 @@ class Fd {
   ~Fd() { Reset(); }
 
   void Reset();
+  // Gives the descriptor away, still open.
+  int Release() { return std::exchange(fd_, -1); }
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
 

@@ -7,13 +7,14 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <ctime>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "base/secret.h"
-#include "base/status.h"
+#include "http/tls_files.h"
 #include "http/tls_transport.h"
 #include "service/log.h"
 
@@ -30,6 +31,8 @@ constexpr char kGroups[] = "X25519:P-256:P-384";
 constexpr int kSecurityLevel = 2;
 
 constexpr std::string_view kAlpnProtocol = "http/1.1";
+
+constexpr std::size_t kMaxPemBytes = 1 << 20;
 
 template <auto Release>
 struct Freeing {
@@ -81,7 +84,8 @@ int RefusePassphrase(char*, int, int, void* wanted) {
 // Loads files into a context and collects what is wrong with them.
 class Loader {
  public:
-  Loader(SSL_CTX* context, ConfigProblems& problems) : context_(context), problems_(problems) {}
+  Loader(SSL_CTX* context, const FileReader& read, ConfigProblems& problems)
+      : context_(context), read_(read), problems_(problems) {}
 
   void Load(const std::string& cert_file, const std::string& key_file) {
     const CertificatePtr certificate = LoadCertificates(cert_file);
@@ -99,7 +103,7 @@ class Loader {
 
   // The server's certificate. It and those behind it are put into the context; null if that is not possible.
   CertificatePtr LoadCertificates(const std::string& file) {
-    const auto text = ReadFile(file);
+    const auto text = read_(file, kMaxPemBytes);
     if (!text.ok()) {
       problems_.push_back({"cert_file", std::string(text.status().message())});
       return nullptr;
@@ -149,7 +153,7 @@ class Loader {
   }
 
   KeyPtr ReadKey(const std::string& file) {
-    auto text = ReadFile(file);
+    auto text = read_(file, kMaxPemBytes);
     if (!text.ok()) {
       problems_.push_back({"key_file", std::string(text.status().message())});
       return nullptr;
@@ -180,6 +184,7 @@ class Loader {
   }
 
   SSL_CTX* const context_;
+  const FileReader& read_;
   ConfigProblems& problems_;
 };
 
@@ -197,7 +202,7 @@ void WarnOfTimes(const X509& certificate, const std::string& file) {
 
 void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 
-TlsContext::Handle TlsContext::Load(const std::string& cert_file, const std::string& key_file,
+TlsContext::Handle TlsContext::Load(const std::string& cert_file, const std::string& key_file, const FileReader& read,
                                     ConfigProblems& problems) {
   Handle context(SSL_CTX_new(TLS_server_method()));
   if (context == nullptr || !Configure(context.get())) {
@@ -205,27 +210,61 @@ TlsContext::Handle TlsContext::Load(const std::string& cert_file, const std::str
     ERR_clear_error();
     return nullptr;
   }
-  Loader(context.get(), problems).Load(cert_file, key_file);
-  return problems.empty() ? std::move(context) : nullptr;
+  const std::size_t before = problems.size();
+  Loader(context.get(), read, problems).Load(cert_file, key_file);
+  return problems.size() == before ? std::move(context) : nullptr;
 }
 
-ConfigProblems TlsContext::Check(const std::string& cert_file, const std::string& key_file) {
+ConfigProblems TlsContext::Check(const std::string& cert_file, const std::string& key_file, const FileReader& read) {
   ConfigProblems problems;
-  Load(cert_file, key_file, problems);
+  Load(cert_file, key_file, read, problems);
   return problems;
 }
 
-absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::FromFiles(const std::string& cert_file,
-                                                                  const std::string& key_file) {
-  ConfigProblems problems;
-  Handle context = Load(cert_file, key_file, problems);
-  if (context == nullptr) {
-    std::string text;
-    for (const ConfigProblem& problem : problems) text += (text.empty() ? "" : "; ") + problem.message;
-    return absl::Status(absl::StatusCode::kFailedPrecondition, Sv(text));
-  }
+std::shared_ptr<TlsContext> TlsContext::FromFiles(const std::string& cert_file, const std::string& key_file,
+                                                  const FileReader& read, ConfigProblems& problems) {
+  Handle context = Load(cert_file, key_file, read, problems);
+  if (context == nullptr) return nullptr;
   WarnOfTimes(*SSL_CTX_get0_certificate(context.get()), cert_file);
   return std::shared_ptr<TlsContext>(new TlsContext(std::move(context)));
+}
+
+absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::FromFiles(const std::string& cert_file,
+                                                                  const std::string& key_file, const FileReader& read) {
+  ConfigProblems problems;
+  auto context = FromFiles(cert_file, key_file, read, problems);
+  if (context == nullptr) return TlsFilesError(problems);
+  return context;
+}
+
+std::chrono::sys_seconds TlsContext::not_after() const {
+  std::tm time{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(context_.get())), &time) != 1) {
+    ERR_clear_error();
+    return {};
+  }
+  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&time)));
+}
+
+absl::StatusOr<TlsIdentity> TlsContext::Identity() const {
+  // A growing memory BIO wipes what it leaves behind.
+  const BioPtr pem(BIO_new(BIO_s_mem()));
+  bool written = pem != nullptr &&
+                 PEM_write_bio_PrivateKey(pem.get(), SSL_CTX_get0_privatekey(context_.get()), nullptr, nullptr, 0,
+                                          nullptr, nullptr) == 1 &&
+                 PEM_write_bio_X509(pem.get(), SSL_CTX_get0_certificate(context_.get())) == 1;
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(context_.get(), &chain);
+  for (int i = 0; i < sk_X509_num(chain) && written; ++i) {
+    written = PEM_write_bio_X509(pem.get(), sk_X509_value(chain, i)) == 1;
+  }
+  if (!written) {
+    ERR_clear_error();
+    return absl::ResourceExhaustedError("OpenSSL cannot write the key and its certificate");
+  }
+  char* data = nullptr;
+  const auto size = static_cast<std::size_t>(BIO_get_mem_data(pem.get(), &data));
+  return TlsIdentity{Secret::CopyOf({data, size}), not_after()};
 }
 
 std::unique_ptr<Transport> TlsContext::Accept(Fd socket) const {

@@ -154,6 +154,11 @@ struct Metrics::Impl {
                                             .Help("Members of request bodies that were ignored.")
                                             .Register(registry)
                                             .Add({});
+  Series<prometheus::Gauge> tls_not_after{prometheus::BuildGauge()
+                                              .Name("tls_certificate_not_after_timestamp_seconds")
+                                              .Help("Until when the certificate in use is valid, in Unix time.")
+                                              .Register(registry),
+                                          {"role"}};
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
@@ -201,6 +206,10 @@ void Metrics::ConfigLoaded(const std::string& generation, std::chrono::system_cl
 void Metrics::ConfigRefused() { impl_->reload_successful.Set(0); }
 
 void Metrics::SetKeySource(std::function<std::vector<KeyMetrics>()> source) { impl_->keys = std::move(source); }
+
+void Metrics::TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after) {
+  impl_->tls_not_after.Get({role}).Set(static_cast<double>(not_after.time_since_epoch().count()));
+}
 
 std::string Metrics::Serialize() const {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();

@@ -54,6 +54,8 @@ class Metrics {
   // livekit_token_key_removable_timestamp_seconds, livekit_token_active_keys: asked of `source` whenever metrics are
   // read. To be called before there are other threads; `source` must stay callable as long as the object.
   void SetKeySource(std::function<std::vector<KeyMetrics>()> source);
+  // tls_certificate_not_after_timestamp_seconds. `role`: http or grpc for listeners, client for calls to token servers.
+  void TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after);
 
   // All of them in Prometheus' text format.
   std::string Serialize() const;

@@ -302,19 +302,19 @@ TEST_F(GrpcBackendTest, ReadsTheCallerTokenFromAFile) {
   const auto write = [&](const std::string& text) { std::ofstream(path, std::ios::binary) << text; };
   for (const char* text : {"id.secret", "id.secret\n", " id.secret\r\n"}) {
     write(text);
-    auto token = ReadCallerToken(path);
+    auto token = CallerToken::Create(path);
     ASSERT_OK(token);
-    EXPECT_EQ(token->Reveal(), "id.secret");
+    EXPECT_EQ((*token)->Get()->Reveal(), "id.secret");
   }
   for (const std::string& text :
        {std::string(), std::string("\n"), std::string("a b"), std::string("a\nb"), std::string("a\0b", 3),
         std::string("\xc3\xa9"), std::string("\xef\xbb\xbfid"), std::string(4097, 'a')}) {
     write(text);
-    const auto token = ReadCallerToken(path);
+    const auto token = CallerToken::Create(path);
     ASSERT_FALSE(token.ok()) << text;
     EXPECT_THAT(std::string(token.status().message()), ::testing::HasSubstr(path));
   }
-  EXPECT_FALSE(ReadCallerToken(directory_ + "/absent").ok());
+  EXPECT_FALSE(CallerToken::Create(directory_ + "/absent").ok());
 }
 
 }  // namespace

@@ -135,7 +135,12 @@ class GrpcBackendTest : public ::testing::Test {
   void Connect(const std::string& target, const std::string& caller_token = "", const BatchOptions& batch = {}) {
     GrpcBackendOptions options;
     options.target = target;
-    options.caller_token = Secret::CopyOf(caller_token);
+    if (!caller_token.empty()) {
+      auto token = CallerToken::Create(
+          "key", [&](const std::string&, std::size_t) -> absl::StatusOr<std::string> { return caller_token; });
+      ASSERT_OK(token);
+      options.caller_token = *std::move(token);
+    }
     options.batch = batch;
     auto created = GrpcBackend::Create(std::move(options));
     ASSERT_OK(created);

@@ -97,7 +97,7 @@ class GrpcTlsBackendTest : public ::testing::Test {
     GrpcBackendOptions options;
     options.target = target;
     if (config != nullptr) {
-      auto tls = ReadChannelTls(*config);
+      auto tls = ChannelTls::Create(*config, nullptr);
       EXPECT_OK(tls);
       options.tls = *std::move(tls);
     }
@@ -195,10 +195,10 @@ TEST_F(GrpcTlsBackendTest, NeverFallsBackToClearText) {
 TEST_F(GrpcTlsBackendTest, ReadsItsFilesOrSaysWhichOneIsBad) {
   auto tls = Tls();
   tls.set_key_file(ca_.key_file);
-  EXPECT_THAT(std::string(ReadChannelTls(tls).status().message()), ::testing::HasSubstr(ca_.key_file));
+  EXPECT_THAT(std::string(ChannelTls::Create(tls, nullptr).status().message()), ::testing::HasSubstr(ca_.key_file));
   tls = Tls();
   tls.set_ca_file(folder_.path() + "/missing");
-  EXPECT_FALSE(ReadChannelTls(tls).ok());
+  EXPECT_FALSE(ChannelTls::Create(tls, nullptr).ok());
 }
 
 }  // namespace

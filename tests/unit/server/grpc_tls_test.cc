@@ -277,7 +277,7 @@ TEST_F(GrpcTls, ChecksItsFiles) {
   EXPECT_THAT(problems(tls), ElementsAre());
   // What has gone bad since the check does not start in clear text.
   tls.set_key_file(ca_.key_file);
-  EXPECT_FALSE(MakeServerCredentials(tls).ok());
+  EXPECT_FALSE(ServerTlsFiles::Create(tls, nullptr).ok());
   config::v1::ServerConfig config;
   config.mutable_listen()->set_grpc("127.0.0.1:0");
   *config.mutable_listen()->mutable_tls() = tls;
