@@ -11,6 +11,7 @@
 #include "gateway/batch_queue.h"
 #include "gateway/grpc_channel.h"
 #include "livekit/token/config/v1/gateway_config.pb.h"
+#include "service/metrics.h"
 
 namespace livekit::token::gateway {
 
@@ -34,8 +35,8 @@ absl::StatusOr<ChannelTls> ReadChannelTls(const config::v1::TargetTls& tls);
 // When no server can be reached, items get UNAVAILABLE soon, and tokens again when one is back, without a restart.
 class GrpcBackend : public Backend {
  public:
-  // Starts to connect and returns at once. Errors: the target is not valid.
-  static absl::StatusOr<std::unique_ptr<GrpcBackend>> Create(GrpcBackendOptions options);
+  // Starts to connect and returns at once. `metrics` must outlive the backend. Errors: the target is not valid.
+  static absl::StatusOr<std::unique_ptr<GrpcBackend>> Create(GrpcBackendOptions options, Metrics& metrics);
   // Cancels what waits or is in flight, whose items get UNAVAILABLE, and waits for the last `done` to return. Must not
   // be called from a `done`.
   ~GrpcBackend() override;

@@ -2,6 +2,7 @@
 
 #include "gateway/batcher.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -32,17 +33,30 @@ constexpr seconds kPatience{30};
 // Holds calls until the test ends them.
 class FakeTransport : public BatchTransport {
  public:
-  void Send(BatchQueue::Call& call, BatchQueue::Time, Answered answered) override {
+  void Send(BatchQueue::Attempt& attempt, BatchQueue::Time, Answered answered) override {
     std::unique_lock<std::mutex> lock(mutex_);
     std::vector<std::string> names;
-    for (const auto& item : call.request.items()) names.push_back(item.request_id());
+    for (const auto& item : attempt.call->request.items()) names.push_back(item.request_id());
     sent_.push_back(std::move(names));
     if (cancelled_) {
       lock.unlock();
       return answered(absl::StatusCode::kUnavailable);
     }
-    held_.push_back({&call, std::move(answered)});
+    held_.push_back({&attempt, std::move(answered)});
     changed_.notify_all();
+  }
+  void Cancel(const BatchQueue::Attempt& attempt) override {
+    Held held;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      const auto at =
+          std::find_if(held_.begin(), held_.end(), [&](const Held& each) { return each.attempt == &attempt; });
+      if (at == held_.end()) return;
+      held = std::move(*at);
+      held_.erase(at);
+      ++cancelled_attempts_;
+    }
+    held.answered(absl::StatusCode::kCancelled);
   }
   void CancelAll() override {
     std::deque<Held> held;
@@ -66,8 +80,8 @@ class FakeTransport : public BatchTransport {
       held_.pop_front();
     }
     if (code == absl::StatusCode::kOk) {
-      for (const auto& item : held.call->request.items()) {
-        auto& result = *held.call->response.add_results();
+      for (const auto& item : held.attempt->call->request.items()) {
+        auto& result = *held.attempt->response.add_results();
         if (item.request_id() == "bad") {
           *result.mutable_error() = ToError(Refuse(v1::NO_POLICY));
         } else {
@@ -87,7 +101,7 @@ class FakeTransport : public BatchTransport {
 
  private:
   struct Held {
-    BatchQueue::Call* call = nullptr;
+    BatchQueue::Attempt* attempt = nullptr;
     Answered answered;
   };
 
@@ -96,6 +110,7 @@ class FakeTransport : public BatchTransport {
   std::deque<Held> held_;
   std::vector<std::vector<std::string>> sent_;
   bool cancelled_ = false;
+  int cancelled_attempts_ = 0;
 };
 
 class BatcherTest : public ::testing::Test {
@@ -103,6 +118,7 @@ class BatcherTest : public ::testing::Test {
   BatcherTest() {
     options.calls = 1;
     options.patience = std::chrono::hours(1);
+    options.attempt_timeout = std::chrono::hours(1);
   }
 
   static Backend::Item Item(const std::string& name, milliseconds timeout) {
@@ -187,11 +203,12 @@ TEST_F(BatcherTest, AsksAgainForWhatWasLost) {
 TEST_F(BatcherTest, TakesAnAnswerOfAnotherLengthForAFault) {
   class Short : public BatchTransport {
    public:
-    void Send(BatchQueue::Call& call, BatchQueue::Time, Answered answered) override {
-      call.response.add_results()->mutable_token()->set_participant_token("whose?");
-      call.response.add_results();
+    void Send(BatchQueue::Attempt& attempt, BatchQueue::Time, Answered answered) override {
+      attempt.response.add_results()->mutable_token()->set_participant_token("whose?");
+      attempt.response.add_results();
       answered(absl::StatusCode::kOk);
     }
+    void Cancel(const BatchQueue::Attempt&) override {}
     void CancelAll() override {}
   } transport;
   Batcher batcher(options, transport);

@@ -137,7 +137,7 @@ class GrpcBackendTest : public ::testing::Test {
     options.target = target;
     options.caller_token = Secret::CopyOf(caller_token);
     options.batch = batch;
-    auto created = GrpcBackend::Create(std::move(options));
+    auto created = GrpcBackend::Create(std::move(options), metrics);
     ASSERT_OK(created);
     backend = *std::move(created);
   }
@@ -177,6 +177,7 @@ class GrpcBackendTest : public ::testing::Test {
   }
 
   std::string directory_;
+  Metrics metrics;
   FakeServer server;
   FakeService& service = server.service;
   std::unique_ptr<GrpcBackend> backend;
