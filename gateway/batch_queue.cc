@@ -1,6 +1,7 @@
 #include "gateway/batch_queue.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <utility>
@@ -19,6 +20,8 @@ constexpr std::size_t kFramingBytes = 24;
 constexpr double kMaxSpareCalls = 10;
 // What a server that takes a few hundred calls a second has taken before it is known that it hangs.
 constexpr double kMaxSpareHedges = 100;
+// Its multiples fill the unit interval evenly.
+constexpr double kGoldenRatio = 0.6180339887498949;
 constexpr double kEarned = 0.1;  // by a call that ended well
 
 milliseconds TimeoutOf(const Backend::Item& item, milliseconds default_timeout) {
@@ -90,7 +93,7 @@ std::shared_ptr<BatchQueue::Attempt> BatchQueue::TakeHedge(Time now) {
       return Start(call, now);
     }
     hedges_.erase(call.hedge);
-    call.hedge = needed ? hedges_.emplace(now + options_.attempt_timeout, &call) : hedges_.end();
+    call.hedge = needed ? hedges_.emplace(now + HedgeDelay(), &call) : hedges_.end();
   }
   return nullptr;
 }
@@ -102,8 +105,13 @@ std::shared_ptr<BatchQueue::Attempt> BatchQueue::Start(Call& call, Time now) {
   ++call.attempts;
   if (call.hedge != hedges_.end()) hedges_.erase(call.hedge);
   const bool more = call.attempts < options_.max_attempts;
-  call.hedge = more ? hedges_.emplace(now + options_.attempt_timeout, &call) : hedges_.end();
+  call.hedge = more ? hedges_.emplace(now + HedgeDelay(), &call) : hedges_.end();
   return attempt;
+}
+
+BatchQueue::Time::duration BatchQueue::HedgeDelay() {
+  spread_ = std::fmod(spread_ + kGoldenRatio, 1.0);
+  return options_.attempt_timeout + std::chrono::duration_cast<Time::duration>(options_.attempt_timeout * spread_ / 4);
 }
 
 void BatchQueue::Board(Call& call, Time now) {

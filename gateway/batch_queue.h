@@ -31,9 +31,9 @@ struct BatchOptions {
   std::chrono::milliseconds patience{2};
   // How often an item is sent at most; 1 means that nothing is sent again.
   int max_attempts = 4;
-  // A call without an answer for so long is hedged: sent again beside the first, and after the same time once more.
-  // Servers that ask others about a user's credentials may well take longer; they are then asked twice, as far as Take
-  // allows.
+  // A call without an answer for so long (and up to a quarter more) is hedged: sent again beside the first, and after
+  // the same time once more. Servers that ask others about a user's credentials may well take longer; they are then
+  // asked twice, as far as Take allows.
   std::chrono::milliseconds attempt_timeout{200};
 };
 
@@ -127,6 +127,9 @@ class BatchQueue {
   std::shared_ptr<Attempt> Start(Call& call, Time now);
   // Whether items of a lost call may wait again.
   bool MayRepeat(const Call& call) const;
+  // A quarter more than the timeout at most, always another: in step with the requests, round robin would bring all
+  // hedges of a call to the same server.
+  Time::duration HedgeDelay();
   // Puts the first waiting item into `call`.
   void Board(Call& call, Time now);
   // Takes the item's answer out of it.
@@ -143,6 +146,7 @@ class BatchQueue {
   std::multimap<Time, Call*> hedges_;  // of the calls that may be sent again
   double spare_calls_;                 // how many lost calls may be repeated
   double spare_hedges_;
+  double spread_ = 0;
 };
 
 }  // namespace livekit::token::gateway

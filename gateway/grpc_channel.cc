@@ -27,15 +27,15 @@ constexpr int kMaxReceiveBytes = 16 << 20;
 // tests/unit/gateway/grpc_hedging_test.cc proves that it has its effect.
 constexpr char kLoadBalancing[] = R"({
     "outlier_detection_experimental": {
-      "interval": "0.5s",
-      "baseEjectionTime": "10s",
-      "maxEjectionTime": "10s",
-      "maxEjectionPercent": 33,
+      "interval": "0.2s",
+      "baseEjectionTime": "8s",
+      "maxEjectionTime": "8s",
+      "maxEjectionPercent": 50,
       "failurePercentageEjection": {
-        "threshold": 25,
+        "threshold": 80,
         "enforcementPercentage": 100,
         "minimumHosts": 2,
-        "requestVolume": 5
+        "requestVolume": 3
       },
       "childPolicy": [{"round_robin": {}}]
     }
