@@ -320,6 +320,18 @@ TEST_F(BatchQueueTest, AsksAgainForAtMostATenthOfTheCalls) {
   EXPECT_TRUE(repeats());
 }
 
+TEST_F(BatchQueueTest, WithOneAttemptNothingIsSentAgain) {
+  options.max_attempts = 1;
+  options.attempt_timeout = milliseconds(100);
+  ASSERT_TRUE(Add("a").ok());
+  const auto only = Take();
+  now += seconds(5);
+  EXPECT_EQ(Take(), nullptr);
+  EXPECT_EQ(queue().NextEvent(), now + seconds(5));  // the end of the item's time
+  EXPECT_THAT(Finish(*only, Outcome::kLost), ElementsAre("a"));
+  EXPECT_EQ(Take(), nullptr);
+}
+
 TEST_F(BatchQueueTest, GivesOutAllThatWait) {
   options.calls = 1;
   ASSERT_TRUE(Add("a").ok());
