@@ -69,17 +69,18 @@ class FakeTransport : public BatchTransport {
     for (auto& each : held) std::move(each.answered)(absl::StatusCode::kCancelled);
   }
 
-  // Ends the oldest call, once there is one; with tokens if the code is OK. False after CancelAll.
-  bool Answer(absl::StatusCode code = absl::StatusCode::kOk) {
+  // Ends the oldest attempt or the newest, once there is one; with tokens if the code is OK. False after CancelAll.
+  bool Answer(absl::StatusCode code = absl::StatusCode::kOk, bool newest = false) {
     Held held;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       changed_.wait(lock, [&] { return cancelled_ || !held_.empty(); });
       if (held_.empty()) return false;
-      held = std::move(held_.front());
-      held_.pop_front();
+      const auto at = newest ? std::prev(held_.end()) : held_.begin();
+      held = std::move(*at);
+      held_.erase(at);
     }
-    if (code == absl::StatusCode::kOk) {
+    if (code == absl::StatusCode::kOk && short_-- <= 0) {
       for (const auto& item : held.attempt->call->request.items()) {
         auto& result = *held.attempt->response.add_results();
         if (item.request_id() == "bad") {
@@ -91,6 +92,18 @@ class FakeTransport : public BatchTransport {
     }
     held.answered(code);
     return true;
+  }
+  // The next answers, so many, lack their results.
+  void AnswerShort(int count) { short_ = count; }
+  // After CancelAll, for another batcher.
+  void Reopen() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    cancelled_ = false;
+  }
+  // How many attempts were cancelled by name.
+  int cancelled() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return cancelled_attempts_;
   }
   // The items of all calls so far, once there are so many.
   std::vector<std::vector<std::string>> Sent(std::size_t calls) {
@@ -111,6 +124,7 @@ class FakeTransport : public BatchTransport {
   std::vector<std::vector<std::string>> sent_;
   bool cancelled_ = false;
   int cancelled_attempts_ = 0;
+  std::atomic<int> short_{0};
 };
 
 class BatcherTest : public ::testing::Test {
@@ -296,8 +310,115 @@ TEST_F(BatcherTest, AnswersEverythingWhenItGoes) {
   EXPECT_EQ(transport.Sent(1).size(), 1u);
 }
 
-// Answers, deadlines, repetitions and the end meet in every way.
+TEST_F(BatcherTest, TheFirstAnswerWinsAndTheOtherAttemptIsCancelled) {
+  options.attempt_timeout = milliseconds(20);
+  options.max_attempts = 2;
+  for (const bool newest : {true, false}) {
+    const std::size_t before = transport.Sent(0).size();
+    const int cancelled = transport.cancelled();
+    auto future = Issue("a");
+    EXPECT_EQ(transport.Sent(before + 2).back(), std::vector<std::string>{"a"});
+    transport.Answer(absl::StatusCode::kOk, newest);
+    EXPECT_EQ(Get(future).token().participant_token(), "token of a");
+    batcher.reset();  // by then the other has ended
+    EXPECT_EQ(transport.cancelled(), cancelled + 1);
+    EXPECT_EQ(transport.Sent(0).size(), before + 2);
+    if (newest) transport.Reopen();
+  }
+}
+
+TEST_F(BatcherTest, GivesTheLastFailureOfACallThatWasHedged) {
+  options.attempt_timeout = milliseconds(20);
+  options.max_attempts = 2;
+  auto future = Issue("a");
+  transport.Sent(2);
+  transport.Answer(absl::StatusCode::kInternal);
+  EXPECT_FALSE(HasAnswer(future));
+  transport.Answer(absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(future), v1::UNAVAILABLE);
+}
+
+TEST_F(BatcherTest, WaitsForTheOtherWhenAnAnswerIsNone) {
+  options.attempt_timeout = milliseconds(20);
+  options.max_attempts = 2;
+  transport.AnswerShort(1);
+  auto future = Issue("a");
+  transport.Sent(2);
+  transport.Answer();
+  transport.Answer();
+  EXPECT_TRUE(Get(future).has_token());
+}
+
+TEST_F(BatcherTest, WithOneAttemptNothingIsSentAgain) {
+  options.attempt_timeout = milliseconds(10);
+  options.max_attempts = 1;
+  auto expired = Issue("a", milliseconds(100));
+  EXPECT_EQ(ReasonOf(expired), v1::DEADLINE_EXCEEDED);
+  transport.Answer(absl::StatusCode::kUnavailable);
+  auto lost = Issue("b");
+  transport.Answer(absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(lost), v1::UNAVAILABLE);
+  EXPECT_THAT(transport.Sent(2), ElementsAre(ElementsAre("a"), ElementsAre("b")));
+}
+
+// The first is answered while the second is being sent.
+TEST_F(BatcherTest, CancelsAnAttemptThatTheTransportDidNotKnowYet) {
+  class Slow : public BatchTransport {
+   public:
+    void Send(BatchQueue::Attempt& attempt, BatchQueue::Time, Answered answered) override {
+      if (!first_) {
+        first_ = std::move(answered);
+        attempt_ = &attempt;
+        return;
+      }
+      attempt_->response.add_results()->mutable_token()->set_participant_token("t");
+      first_(absl::StatusCode::kOk);
+      second_ = std::move(answered);
+      known_ = &attempt;
+    }
+    void Cancel(const BatchQueue::Attempt& attempt) override {
+      if (known_ != &attempt) return;
+      known_ = nullptr;
+      cancelled.set_value();
+      second_(absl::StatusCode::kCancelled);
+    }
+    void CancelAll() override {}
+
+    std::promise<void> cancelled;
+
+   private:
+    Answered first_;
+    Answered second_;
+    BatchQueue::Attempt* attempt_ = nullptr;
+    BatchQueue::Attempt* known_ = nullptr;
+  } slow;
+  options.attempt_timeout = milliseconds(10);
+  auto cancelled = slow.cancelled.get_future();
+  Batcher hedging(options, slow);
+  std::promise<Backend::Result> answer;
+  hedging.Issue(Item("a", kPatience), [&](Backend::Result result) { answer.set_value(std::move(result)); });
+  auto future = answer.get_future();
+  EXPECT_TRUE(Get(future).has_token());
+  EXPECT_EQ(cancelled.wait_for(kPatience), std::future_status::ready);
+}
+
+TEST_F(BatcherTest, AnswersOnceWhenItGoesWithHedgesInFlight) {
+  options.attempt_timeout = milliseconds(10);
+  options.max_attempts = 3;
+  std::atomic<int> answers{0};
+  batcher = std::make_unique<Batcher>(options, transport);
+  batcher->Issue(Item("a", kPatience), [&](const Backend::Result& result) {
+    ++answers;
+    EXPECT_EQ(result.error().reason(), v1::UNAVAILABLE);
+  });
+  transport.Sent(3);
+  batcher.reset();
+  EXPECT_EQ(answers, 1);
+}
+
+// Answers, deadlines, repetitions, hedges and the end meet in every way.
 TEST_F(BatcherTest, AnswersEveryItemExactlyOnce) {
+  options.attempt_timeout = milliseconds(1);
   options.calls = 2;
   options.patience = milliseconds(1);
   options.max_items = 200;
