@@ -128,8 +128,8 @@ void BatchQueue::Board(Call& call, Time now) {
 
 BatchQueue::Ending BatchQueue::Finish(Attempt& attempt, Outcome outcome) {
   Call& call = *attempt.call;
-  call.in_flight.erase(std::find_if(call.in_flight.begin(), call.in_flight.end(),
-                                    [&](const auto& other) { return other.get() == &attempt; }));
+  const auto place = call.in_flight.erase(std::find_if(call.in_flight.begin(), call.in_flight.end(),
+                                                       [&](const auto& other) { return other.get() == &attempt; }));
   if (attempt.needless) return {};
   if (outcome == Outcome::kAnswered) {
     spare_calls_ = std::min(kMaxSpareCalls, spare_calls_ + kEarned);
@@ -158,7 +158,7 @@ BatchQueue::Ending BatchQueue::Finish(Attempt& attempt, Outcome outcome) {
   }
   call.entries.clear();
   for (const auto& other : call.in_flight) other->needless = true;
-  ending.needless = call.in_flight;
+  ending.overdue.assign(call.in_flight.begin(), place);
   if (call.hedge != hedges_.end()) hedges_.erase(call.hedge);
   calls_.erase(call.place);
   return ending;

@@ -71,10 +71,10 @@ class BatchQueue {
     v1::BatchIssueParticipantTokensRequest request;
     Time deadline;  // the latest of the items'
     Time started;
-    std::list<Entry> entries;  // none when it is over
-    int attempts = 0;          // of the item that was sent most often
-    std::vector<std::shared_ptr<Attempt>> in_flight;
-    std::multimap<Time, Call*>::iterator hedge;  // when to look whether to send it again
+    std::list<Entry> entries;                         // none when it is over
+    int attempts = 0;                                 // of the item that was sent most often
+    std::vector<std::shared_ptr<Attempt>> in_flight;  // oldest first
+    std::multimap<Time, Call*>::iterator hedge;       // when to look whether to send it again
     std::list<std::shared_ptr<Call>>::iterator place;
   };
 
@@ -94,7 +94,9 @@ class BatchQueue {
   // What follows from the end of an attempt.
   struct Ending {
     std::vector<Pending> pending;
-    std::vector<std::shared_ptr<Attempt>> needless;  // to be cancelled; they have to be ended by Finish nevertheless
+    // To be cancelled, and to be ended by Finish nevertheless. Only attempts that began before the one that was
+    // answered: later ones have had less time, and cancelling them would count against servers that are well.
+    std::vector<std::shared_ptr<Attempt>> overdue;
   };
 
   explicit BatchQueue(const BatchOptions& options);

@@ -114,12 +114,8 @@ std::shared_ptr<BatchQueue::Attempt> Batcher::TakeLocked(BatchQueue::Time now) {
 void Batcher::Send(std::shared_ptr<Attempt> attempt, BatchQueue::Time now) {
   while (attempt != nullptr) {
     transport_.Send(*attempt, now, [this, attempt](absl::StatusCode code) { Finish(*attempt, code); });
-    std::unique_lock<std::mutex> lock(mutex_);
-    // Another may have won before the transport knew this one.
-    const std::shared_ptr<Attempt> late = attempt->needless ? std::move(attempt) : nullptr;
+    std::lock_guard<std::mutex> lock(mutex_);
     attempt = TakeLocked(now);
-    lock.unlock();
-    if (late != nullptr) transport_.Cancel(*late);
   }
 }
 
@@ -144,7 +140,7 @@ void Batcher::Finish(Attempt& attempt, absl::StatusCode code) {
     const Backend::Result refusal = ErrorResult(RefusalOf(ok ? absl::StatusCode::kInternal : code));
     for (auto& [index, done] : ending.pending) Answer(done, refusal);
   }
-  for (const auto& other : ending.needless) transport_.Cancel(*other);
+  for (const auto& other : ending.overdue) transport_.Cancel(*other);
   std::lock_guard<std::mutex> lock(mutex_);
   if (--attempts_ == 0) attempt_over_.notify_all();
 }

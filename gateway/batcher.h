@@ -25,7 +25,7 @@ class BatchTransport {
   // Sends the request of `attempt.call` until its deadline and fills `attempt.response`. Calls `answered` exactly once,
   // now or later, on any thread; `attempt` lives until then. Never blocks.
   virtual void Send(BatchQueue::Attempt& attempt, BatchQueue::Time now, Answered answered) = 0;
-  // Makes an attempt end soon; nothing happens if it has.
+  // Makes an attempt end soon; nothing happens if it has, or has not been sent yet.
   virtual void Cancel(const BatchQueue::Attempt& attempt) = 0;
   // Makes the calls in flight end, and those that come later end at once.
   virtual void CancelAll() = 0;

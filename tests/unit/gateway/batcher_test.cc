@@ -95,11 +95,6 @@ class FakeTransport : public BatchTransport {
   }
   // The next answers, so many, lack their results.
   void AnswerShort(int count) { short_ = count; }
-  // After CancelAll, for another batcher.
-  void Reopen() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    cancelled_ = false;
-  }
   // How many attempts were cancelled by name.
   int cancelled() {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -310,21 +305,23 @@ TEST_F(BatcherTest, AnswersEverythingWhenItGoes) {
   EXPECT_EQ(transport.Sent(1).size(), 1u);
 }
 
-TEST_F(BatcherTest, TheFirstAnswerWinsAndTheOtherAttemptIsCancelled) {
+TEST_F(BatcherTest, TheFirstAnswerWinsAndTheOverdueAttemptIsCancelled) {
   options.attempt_timeout = milliseconds(20);
   options.max_attempts = 2;
-  for (const bool newest : {true, false}) {
-    const std::size_t before = transport.Sent(0).size();
-    const int cancelled = transport.cancelled();
-    auto future = Issue("a");
-    EXPECT_EQ(transport.Sent(before + 2).back(), std::vector<std::string>{"a"});
-    transport.Answer(absl::StatusCode::kOk, newest);
-    EXPECT_EQ(Get(future).token().participant_token(), "token of a");
-    batcher.reset();  // by then the other has ended
-    EXPECT_EQ(transport.cancelled(), cancelled + 1);
-    EXPECT_EQ(transport.Sent(0).size(), before + 2);
-    if (newest) transport.Reopen();
-  }
+  auto hung = Issue("hung");
+  EXPECT_THAT(transport.Sent(2), ElementsAre(ElementsAre("hung"), ElementsAre("hung")));
+  transport.Answer(absl::StatusCode::kOk, /*newest=*/true);
+  EXPECT_EQ(Get(hung).token().participant_token(), "token of hung");
+  // The first has ended, so the transport holds no other than these.
+  auto slow = Issue("slow");
+  transport.Sent(4);
+  EXPECT_EQ(transport.cancelled(), 1);
+  transport.Answer();
+  EXPECT_EQ(Get(slow).token().participant_token(), "token of slow");
+  transport.Answer();
+  batcher.reset();
+  EXPECT_EQ(transport.cancelled(), 1);
+  EXPECT_EQ(transport.Sent(0).size(), 4u);
 }
 
 TEST_F(BatcherTest, GivesTheLastFailureOfACallThatWasHedged) {
@@ -359,47 +356,6 @@ TEST_F(BatcherTest, WithOneAttemptNothingIsSentAgain) {
   transport.Answer(absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(lost), v1::UNAVAILABLE);
   EXPECT_THAT(transport.Sent(2), ElementsAre(ElementsAre("a"), ElementsAre("b")));
-}
-
-// The first is answered while the second is being sent.
-TEST_F(BatcherTest, CancelsAnAttemptThatTheTransportDidNotKnowYet) {
-  class Slow : public BatchTransport {
-   public:
-    void Send(BatchQueue::Attempt& attempt, BatchQueue::Time, Answered answered) override {
-      if (!first_) {
-        first_ = std::move(answered);
-        attempt_ = &attempt;
-        return;
-      }
-      attempt_->response.add_results()->mutable_token()->set_participant_token("t");
-      first_(absl::StatusCode::kOk);
-      second_ = std::move(answered);
-      known_ = &attempt;
-    }
-    void Cancel(const BatchQueue::Attempt& attempt) override {
-      if (known_ != &attempt) return;
-      known_ = nullptr;
-      cancelled.set_value();
-      second_(absl::StatusCode::kCancelled);
-    }
-    void CancelAll() override {}
-
-    std::promise<void> cancelled;
-
-   private:
-    Answered first_;
-    Answered second_;
-    BatchQueue::Attempt* attempt_ = nullptr;
-    BatchQueue::Attempt* known_ = nullptr;
-  } slow;
-  options.attempt_timeout = milliseconds(10);
-  auto cancelled = slow.cancelled.get_future();
-  Batcher hedging(options, slow);
-  std::promise<Backend::Result> answer;
-  hedging.Issue(Item("a", kPatience), [&](Backend::Result result) { answer.set_value(std::move(result)); });
-  auto future = answer.get_future();
-  EXPECT_TRUE(Get(future).has_token());
-  EXPECT_EQ(cancelled.wait_for(kPatience), std::future_status::ready);
 }
 
 TEST_F(BatcherTest, AnswersOnceWhenItGoesWithHedgesInFlight) {
