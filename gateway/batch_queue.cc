@@ -1,6 +1,7 @@
 #include "gateway/batch_queue.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <utility>
@@ -17,7 +18,11 @@ constexpr milliseconds kRetryDelay{1000};
 // An item's tag and length in the request, and its timeout, whose size changes until it is sent.
 constexpr std::size_t kFramingBytes = 24;
 constexpr double kMaxSpareCalls = 10;
-constexpr double kSpareCallsEarned = 0.1;  // by a call that ended well
+// What a server that takes a few hundred calls a second has taken before it is known that it hangs.
+constexpr double kMaxSpareHedges = 100;
+// Its multiples fill the unit interval evenly.
+constexpr double kGoldenRatio = 0.6180339887498949;
+constexpr double kEarned = 0.1;  // by a call that ended well
 
 milliseconds TimeoutOf(const Backend::Item& item, milliseconds default_timeout) {
   const auto& timeout = item.timeout();
@@ -34,7 +39,8 @@ void SetTimeout(Backend::Item& item, BatchQueue::Time::duration left) {
 
 }  // namespace
 
-BatchQueue::BatchQueue(const BatchOptions& options) : options_(options), spare_calls_(kMaxSpareCalls) {}
+BatchQueue::BatchQueue(const BatchOptions& options)
+    : options_(options), spare_calls_(kMaxSpareCalls), spare_hedges_(kMaxSpareHedges) {}
 
 absl::Status BatchQueue::Add(Backend::Item& item, Backend::Done& done, Time now) {
   const std::size_t bytes = item.ByteSizeLong() + kFramingBytes;
@@ -56,7 +62,8 @@ absl::Status BatchQueue::Add(Backend::Item& item, Backend::Done& done, Time now)
   return absl::OkStatus();
 }
 
-std::shared_ptr<BatchQueue::Call> BatchQueue::Take(Time now) {
+std::shared_ptr<BatchQueue::Attempt> BatchQueue::Take(Time now) {
+  if (auto hedge = TakeHedge(now)) return hedge;
   if (waiting_.empty()) return nullptr;
   const bool full = waiting_.size() >= options_.max_call_items || waiting_bytes_ >= options_.max_call_bytes;
   const Call* holder = Holder();
@@ -72,7 +79,39 @@ std::shared_ptr<BatchQueue::Call> BatchQueue::Take(Time now) {
   call->started = now;
   calls_.push_back(call);
   call->place = std::prev(calls_.end());
-  return call;
+  call->hedge = hedges_.end();
+  return Start(*call, now);
+}
+
+std::shared_ptr<BatchQueue::Attempt> BatchQueue::TakeHedge(Time now) {
+  while (!hedges_.empty() && hedges_.begin()->first <= now) {
+    Call& call = *hedges_.begin()->second;
+    const bool needed =
+        std::any_of(call.entries.begin(), call.entries.end(), [](const Entry& entry) { return entry.done != nullptr; });
+    if (needed && spare_hedges_ >= 1) {
+      spare_hedges_ -= 1;
+      return Start(call, now);
+    }
+    hedges_.erase(call.hedge);
+    call.hedge = needed ? hedges_.emplace(now + HedgeDelay(), &call) : hedges_.end();
+  }
+  return nullptr;
+}
+
+std::shared_ptr<BatchQueue::Attempt> BatchQueue::Start(Call& call, Time now) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->call = *call.place;
+  call.in_flight.push_back(attempt);
+  ++call.attempts;
+  if (call.hedge != hedges_.end()) hedges_.erase(call.hedge);
+  const bool more = call.attempts < options_.max_attempts;
+  call.hedge = more ? hedges_.emplace(now + HedgeDelay(), &call) : hedges_.end();
+  return attempt;
+}
+
+BatchQueue::Time::duration BatchQueue::HedgeDelay() {
+  spread_ = std::fmod(spread_ + kGoldenRatio, 1.0);
+  return options_.attempt_timeout + std::chrono::duration_cast<Time::duration>(options_.attempt_timeout * spread_ / 4);
 }
 
 void BatchQueue::Board(Call& call, Time now) {
@@ -81,36 +120,54 @@ void BatchQueue::Board(Call& call, Time now) {
   item = std::move(entry.item);
   SetTimeout(item, entry.deadline - now);
   call.deadline = std::max(call.deadline, entry.deadline);
+  call.attempts = std::max(call.attempts, entry.attempts);
   waiting_bytes_ -= entry.bytes;
   entry.waiting = false;
   call.entries.splice(call.entries.end(), waiting_, waiting_.begin());
 }
 
-std::vector<BatchQueue::Pending> BatchQueue::Finish(Call& call, Outcome outcome) {
-  if (outcome == Outcome::kAnswered) spare_calls_ = std::min(kMaxSpareCalls, spare_calls_ + kSpareCallsEarned);
-  const auto may_repeat = [](const Entry& entry) { return entry.done && !entry.repeated; };
-  const bool again = outcome == Outcome::kLost && spare_calls_ >= 1 &&
-                     std::any_of(call.entries.begin(), call.entries.end(), may_repeat);
+BatchQueue::Ending BatchQueue::Finish(Attempt& attempt, Outcome outcome) {
+  Call& call = *attempt.call;
+  const auto place = call.in_flight.erase(std::find_if(call.in_flight.begin(), call.in_flight.end(),
+                                                       [&](const auto& other) { return other.get() == &attempt; }));
+  if (attempt.needless) return {};
+  if (outcome == Outcome::kAnswered) {
+    spare_calls_ = std::min(kMaxSpareCalls, spare_calls_ + kEarned);
+    spare_hedges_ = std::min(kMaxSpareHedges, spare_hedges_ + kEarned);
+  } else if (!call.in_flight.empty()) {
+    return {};
+  }
+  Ending ending;
+  const bool again = outcome == Outcome::kLost && MayRepeat(call);
   if (again) spare_calls_ -= 1;
-  std::vector<Pending> pending;
   const auto first_waiting = waiting_.begin();
   int index = 0;
   for (auto it = call.entries.begin(); it != call.entries.end(); ++index) {
     Entry& entry = *it++;
-    if (again && may_repeat(entry)) {
+    if (again && entry.done && !entry.repeated) {
       entry.item = std::move(*call.request.mutable_items(index));
       entry.waiting = true;
       entry.repeated = true;
+      entry.attempts = call.attempts;
       waiting_bytes_ += entry.bytes;
       waiting_.splice(first_waiting, call.entries, entry.place);
       continue;
     }
-    if (entry.done) pending.push_back({index, Settle(entry)});
+    if (entry.done) ending.pending.push_back({index, Settle(entry)});
     Leave(entry);
   }
   call.entries.clear();
+  for (const auto& other : call.in_flight) other->needless = true;
+  ending.overdue.assign(call.in_flight.begin(), place);
+  if (call.hedge != hedges_.end()) hedges_.erase(call.hedge);
   calls_.erase(call.place);
-  return pending;
+  return ending;
+}
+
+bool BatchQueue::MayRepeat(const Call& call) const {
+  return spare_calls_ >= 1 && call.attempts < options_.max_attempts &&
+         std::any_of(call.entries.begin(), call.entries.end(),
+                     [](const Entry& entry) { return entry.done && !entry.repeated; });
 }
 
 std::vector<Backend::Done> BatchQueue::Expire(Time now) {
@@ -142,6 +199,7 @@ BatchQueue::Time BatchQueue::NextEvent() const {
   if (const Call* holder = Holder(); holder != nullptr && !waiting_.empty()) {
     next = std::min(next, holder->started + options_.patience);
   }
+  if (!hedges_.empty()) next = std::min(next, hedges_.begin()->first);
   return next;
 }
 

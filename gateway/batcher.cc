@@ -84,64 +84,65 @@ Batcher::~Batcher() {
   transport_.CancelAll();
   clock_.join();
   std::unique_lock<std::mutex> lock(mutex_);
-  call_over_.wait(lock, [this] { return calls_ == 0; });
+  attempt_over_.wait(lock, [this] { return attempts_ == 0; });
 }
 
 void Batcher::Issue(Backend::Item item, Backend::Done done) {
   const auto now = Clock::now();
   absl::Status refusal;
-  std::shared_ptr<Call> call;
+  std::shared_ptr<Attempt> attempt;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     refusal = closed_ ? Unavailable() : queue_.Add(item, done, now);
-    if (refusal.ok()) call = TakeLocked(now);
+    if (refusal.ok()) attempt = TakeLocked(now);
   }
   if (!refusal.ok()) return Answer(done, ErrorResult(refusal));
-  Send(std::move(call), now);
+  Send(std::move(attempt), now);
 }
 
-std::shared_ptr<BatchQueue::Call> Batcher::TakeLocked(BatchQueue::Time now) {
-  std::shared_ptr<Call> call = closed_ ? nullptr : queue_.Take(now);
-  if (call != nullptr) ++calls_;
+std::shared_ptr<BatchQueue::Attempt> Batcher::TakeLocked(BatchQueue::Time now) {
+  std::shared_ptr<Attempt> attempt = closed_ ? nullptr : queue_.Take(now);
+  if (attempt != nullptr) ++attempts_;
   const auto next = queue_.NextEvent();
   if (next < wake_at_) {
     wake_at_ = next;
     clock_changed_.notify_one();
   }
-  return call;
+  return attempt;
 }
 
-void Batcher::Send(std::shared_ptr<Call> call, BatchQueue::Time now) {
-  while (call != nullptr) {
-    Call& sent = *call;
-    transport_.Send(sent, now, [this, call = std::move(call)](absl::StatusCode code) { Finish(*call, code); });
+void Batcher::Send(std::shared_ptr<Attempt> attempt, BatchQueue::Time now) {
+  while (attempt != nullptr) {
+    transport_.Send(*attempt, now, [this, attempt](absl::StatusCode code) { Finish(*attempt, code); });
     std::lock_guard<std::mutex> lock(mutex_);
-    call = TakeLocked(now);
+    attempt = TakeLocked(now);
   }
 }
 
-void Batcher::Finish(Call& call, absl::StatusCode code) {
+void Batcher::Finish(Attempt& attempt, absl::StatusCode code) {
   const bool ok = code == absl::StatusCode::kOk;
-  const bool complete = ok && call.response.results_size() == call.request.items_size();
+  const bool complete = ok && attempt.response.results_size() == attempt.call->request.items_size();
   if (ok && !complete) Log(LogLevel::kError, "token_server_answer_invalid");
   const auto now = Clock::now();
-  std::vector<BatchQueue::Pending> pending;
-  std::shared_ptr<Call> next;
+  BatchQueue::Ending ending;
+  std::shared_ptr<Attempt> next;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    pending = queue_.Finish(call, closed_ ? BatchQueue::Outcome::kRefused : OutcomeOf(code));
+    const bool refused = closed_ || (ok && !complete);
+    ending = queue_.Finish(attempt, refused ? BatchQueue::Outcome::kRefused : OutcomeOf(code));
     next = TakeLocked(now);
   }
   // First, so that the server has work while the answers go out.
   Send(std::move(next), now);
   if (complete) {
-    for (auto& [index, done] : pending) Answer(done, std::move(*call.response.mutable_results(index)));
+    for (auto& [index, done] : ending.pending) Answer(done, std::move(*attempt.response.mutable_results(index)));
   } else {
     const Backend::Result refusal = ErrorResult(RefusalOf(ok ? absl::StatusCode::kInternal : code));
-    for (auto& [index, done] : pending) Answer(done, refusal);
+    for (auto& [index, done] : ending.pending) Answer(done, refusal);
   }
+  for (const auto& other : ending.overdue) transport_.Cancel(*other);
   std::lock_guard<std::mutex> lock(mutex_);
-  if (--calls_ == 0) call_over_.notify_all();
+  if (--attempts_ == 0) attempt_over_.notify_all();
 }
 
 void Batcher::RunClock() {
@@ -155,10 +156,10 @@ void Batcher::RunClock() {
     }
     const std::vector<Backend::Done> expired = queue_.Expire(now);
     wake_at_ = queue_.NextEvent();
-    std::shared_ptr<Call> call = TakeLocked(now);
+    std::shared_ptr<Attempt> attempt = TakeLocked(now);
     lock.unlock();
     AnswerAll(expired, Refuse(v1::DEADLINE_EXCEEDED));
-    Send(std::move(call), now);
+    Send(std::move(attempt), now);
     lock.lock();
   }
 }

@@ -25,9 +25,12 @@ namespace livekit::token::gateway {
 namespace {
 
 using google::protobuf::Duration;
+using std::chrono::milliseconds;
 
-std::chrono::milliseconds ToMillis(const Duration& duration) {
-  return std::chrono::milliseconds(duration.seconds() * 1000 + duration.nanos() / 1'000'000);
+constexpr milliseconds kHour{3'600'000};
+
+milliseconds ToMillis(const Duration& duration) {
+  return milliseconds(duration.seconds() * 1000 + duration.nanos() / 1'000'000);
 }
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
@@ -70,6 +73,12 @@ CorsOptions MakeCorsOptions(const config::v1::Cors& cors, const GatewayOptions& 
   return result;
 }
 
+std::string Text(milliseconds time) {
+  if (time == kHour) return "1h";
+  const auto count = time.count();
+  return count % 1000 == 0 ? std::to_string(count / 1000) + "s" : std::to_string(count) + "ms";
+}
+
 // Collects problems.
 class Checker {
  public:
@@ -89,14 +98,13 @@ class Checker {
     Add(path, "must be between " + std::to_string(least) + " and " + std::to_string(most));
   }
 
-  void Time(const std::string& path, bool present, const Duration& value, bool zero_allowed = false) {
+  void Time(const std::string& path, bool present, const Duration& value, milliseconds least = milliseconds(1),
+            milliseconds most = kHour) {
     if (!present) return;
     // Numbers first: beyond what a Duration may hold the arithmetic would overflow.
     const bool in_range = value.seconds() >= 0 && value.seconds() <= 3600 && value.nanos() >= 0;
-    const std::int64_t millis = in_range ? ToMillis(value).count() : -1;
-    if (millis > 3'600'000 || millis < (zero_allowed ? 0 : 1)) {
-      Add(path, zero_allowed ? "must be between 0s and 1h" : "must be between 1ms and 1h");
-    }
+    const milliseconds time = in_range ? ToMillis(value) : milliseconds(-1);
+    if (time < least || time > most) Add(path, "must be between " + Text(least) + " and " + Text(most));
   }
 
   void Append(ConfigProblems more) {
@@ -128,6 +136,9 @@ void CheckServer(const config::v1::ServerTarget& server, const GatewayOptions& o
                 "would carry credentials and tokens over the network unencrypted; give server.tls, or "
                 "--allow_plaintext_grpc where the network itself encrypts");
   }
+  checker.Limit("server.max_attempts", server.max_attempts(), 1, 5);
+  checker.Time("server.attempt_timeout", server.has_attempt_timeout(), server.attempt_timeout(), milliseconds(10),
+               milliseconds(10000));
   if (!server.has_tls()) return;
   const config::v1::TargetTls& tls = server.tls();
   const std::string path = "server.tls";
@@ -187,6 +198,9 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
   }
   if (listen.admin().empty()) listen.set_admin(options.dev ? "localhost:9464" : "[::]:9464");
   if (config.server().address().empty()) config.mutable_server()->set_address("localhost:50051");
+  auto& server = *config.mutable_server();
+  if (server.max_attempts() == 0) server.set_max_attempts(4);
+  if (!server.has_attempt_timeout()) server.mutable_attempt_timeout()->set_nanos(200'000'000);
   if (config.relay_headers().empty()) config.add_relay_headers("authorization");
   if (options.dev) config.set_sandbox(true);
   if (config.token_paths().empty()) {
@@ -241,8 +255,8 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
   }
   checker.Append(CheckCors(MakeCorsOptions(config.cors(), options), "cors"));
   CheckLimits(config.limits(), checker);
-  checker.Time("drain.delay", config.drain().has_delay(), config.drain().delay(), /*zero_allowed=*/true);
-  checker.Time("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), /*zero_allowed=*/true);
+  checker.Time("drain.delay", config.drain().has_delay(), config.drain().delay(), milliseconds(0));
+  checker.Time("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), milliseconds(0));
   const std::string& level = config.log_level();
   if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
     checker.Add("log_level", "is not debug, info, warn or error");
@@ -280,7 +294,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   handler.trusted_headers = MakeTrustedHeaderOptions(config.trusted_headers());
   handler.extended_response = config.extended_response();
   // A tenth of the time is for getting the answer to the client, so that it hears 504 before the connection ends.
-  handler.timeout = std::max(std::chrono::milliseconds(1), ToMillis(config.limits().request_timeout()) * 9 / 10);
+  handler.timeout = std::max(milliseconds(1), ToMillis(config.limits().request_timeout()) * 9 / 10);
   handler.max_token_bytes = config.limits().token_bytes();
   handler.max_pending = config.limits().pending_requests();
   handler.dev = options.dev;

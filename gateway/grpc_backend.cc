@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -41,45 +41,62 @@ void LogFailure(const grpc::Status& status) {
       {{"code", std::string_view(code)}, {"detail", std::string_view(detail)}});
 }
 
-// The calls in flight, so that they can be ended.
+// The attempts in flight, so that they can be ended.
 class Contexts {
  public:
   using Context = std::shared_ptr<grpc::ClientContext>;
+  using Attempt = BatchQueue::Attempt;
 
-  // False once they have been cancelled.
-  bool Add(const Context& context) {
+  // False once all have been cancelled.
+  bool Add(const Attempt& attempt, const Context& context) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!closed_) contexts_.insert(context);
+    if (!closed_) contexts_.emplace(&attempt, context);
     return !closed_;
   }
-  void Remove(const Context& context) {
+  // False if it has been cancelled.
+  bool Remove(const Attempt& attempt) {
     std::lock_guard<std::mutex> lock(mutex_);
-    contexts_.erase(context);
+    return contexts_.erase(&attempt) > 0;
+  }
+  void Cancel(const Attempt& attempt) {
+    Context context;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      const auto at = contexts_.find(&attempt);
+      if (at == contexts_.end()) return;
+      context = std::move(at->second);
+      contexts_.erase(at);
+    }
+    // Without the lock, since gRPC may run callbacks of cancelled calls right here.
+    context->TryCancel();
   }
   void CancelAll() {
-    std::unordered_set<Context> contexts;
+    std::unordered_map<const Attempt*, Context> contexts;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       closed_ = true;
       contexts.swap(contexts_);
     }
-    // Without the lock, since gRPC may run callbacks of cancelled calls right here.
-    for (const auto& context : contexts) context->TryCancel();
+    for (const auto& [attempt, context] : contexts) context->TryCancel();
   }
 
  private:
   std::mutex mutex_;
-  std::unordered_set<Context> contexts_;
+  std::unordered_map<const Attempt*, Context> contexts_;
   bool closed_ = false;
 };
+
+constexpr std::string_view kMethod = "BatchIssueParticipantTokens";
 
 // Batches as calls on one channel.
 class GrpcTransport : public BatchTransport {
  public:
-  GrpcTransport(const std::string& target, std::shared_ptr<ChannelTls> tls, std::shared_ptr<CallerToken> caller_token)
-      : caller_token_(std::move(caller_token)),
+  GrpcTransport(const std::string& target, std::shared_ptr<ChannelTls> tls, std::shared_ptr<CallerToken> caller_token,
+                int max_attempts, Metrics& metrics)
+      : metrics_(metrics),
+        caller_token_(std::move(caller_token)),
         tls_(std::move(tls)),
-        channel_(MakeChannel(target, tls_.get())),
+        channel_(MakeChannel(target, tls_.get(), max_attempts)),
         stub_(v1::TokenService::NewStub(channel_)),
         connector_([this] { Connect(); }) {}
   ~GrpcTransport() override {
@@ -87,7 +104,7 @@ class GrpcTransport : public BatchTransport {
     connector_.join();
   }
 
-  void Send(BatchQueue::Call& call, BatchQueue::Time now, Answered answered) override {
+  void Send(BatchQueue::Attempt& attempt, BatchQueue::Time now, Answered answered) override {
     auto context = std::make_shared<grpc::ClientContext>();
     if (caller_token_ != nullptr) {
       std::string value = "Bearer ";
@@ -96,24 +113,31 @@ class GrpcTransport : public BatchTransport {
       Wipe(value);
     }
     // By the monotonic clock: a step of the wall clock must not end or prolong calls.
-    const std::int64_t left = std::chrono::nanoseconds(call.deadline - now).count();
+    const std::int64_t left = std::chrono::nanoseconds(attempt.call->deadline - now).count();
     context->set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN)));
-    if (!contexts_.Add(context)) return answered(absl::StatusCode::kUnavailable);
+    if (!contexts_.Add(attempt, context)) return answered(absl::StatusCode::kUnavailable);
+    metrics_.AttemptStarted(kMethod);
+    const auto start = std::chrono::steady_clock::now();
     grpc::ClientContext* started = context.get();
-    stub_->async()->BatchIssueParticipantTokens(
-        started, &call.request, &call.response,
-        [this, context = std::move(context), answered = std::move(answered)](const grpc::Status& status) mutable {
-          if (status.ok()) {
-            was_ready_ = true;
-          } else {
-            LogFailure(status);
-          }
-          contexts_.Remove(context);
-          // The context holds the channel, whose last owner must be the backend and not this thread of gRPC.
-          context.reset();
-          answered(static_cast<absl::StatusCode>(status.error_code()));
-        });
+    stub_->async()->BatchIssueParticipantTokens(started, &attempt.call->request, &attempt.response,
+                                                [this, &attempt, start, context = std::move(context),
+                                                 answered = std::move(answered)](const grpc::Status& status) mutable {
+                                                  const auto code = static_cast<absl::StatusCode>(status.error_code());
+                                                  metrics_.AttemptEnded(kMethod, code,
+                                                                        std::chrono::steady_clock::now() - start);
+                                                  const bool wanted = contexts_.Remove(attempt);
+                                                  if (status.ok()) {
+                                                    was_ready_ = true;
+                                                  } else if (wanted) {
+                                                    LogFailure(status);
+                                                  }
+                                                  // The context holds the channel, whose last owner must be the backend
+                                                  // and not this thread of gRPC.
+                                                  context.reset();
+                                                  answered(code);
+                                                });
   }
+  void Cancel(const BatchQueue::Attempt& attempt) override { contexts_.Cancel(attempt); }
 
   void CancelAll() override { contexts_.CancelAll(); }
 
@@ -147,6 +171,7 @@ class GrpcTransport : public BatchTransport {
     }
   }
 
+  Metrics& metrics_;
   const std::shared_ptr<CallerToken> caller_token_;
   const std::shared_ptr<ChannelTls> tls_;
   const std::shared_ptr<grpc::Channel> channel_;
@@ -160,18 +185,19 @@ class GrpcTransport : public BatchTransport {
 }  // namespace
 
 struct GrpcBackend::Impl {
-  explicit Impl(GrpcBackendOptions options)
-      : transport(options.target, std::move(options.tls), std::move(options.caller_token)),
+  Impl(GrpcBackendOptions options, Metrics& metrics)
+      : transport(options.target, std::move(options.tls), std::move(options.caller_token), options.batch.max_attempts,
+                  metrics),
         batcher(options.batch, transport) {}
 
   GrpcTransport transport;
   Batcher batcher;  // destroyed first
 };
 
-absl::StatusOr<std::unique_ptr<GrpcBackend>> GrpcBackend::Create(GrpcBackendOptions options) {
+absl::StatusOr<std::unique_ptr<GrpcBackend>> GrpcBackend::Create(GrpcBackendOptions options, Metrics& metrics) {
   const std::string_view problem = CheckTarget(options.target);
   if (!problem.empty()) return absl::InvalidArgumentError(absl::StrCat("server address ", Sv(problem)));
-  return std::unique_ptr<GrpcBackend>(new GrpcBackend(std::make_unique<Impl>(std::move(options))));
+  return std::unique_ptr<GrpcBackend>(new GrpcBackend(std::make_unique<Impl>(std::move(options), metrics)));
 }
 
 GrpcBackend::GrpcBackend(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

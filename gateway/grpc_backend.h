@@ -10,6 +10,7 @@
 #include "gateway/caller_token.h"
 #include "gateway/channel_tls.h"
 #include "service/config.h"
+#include "service/metrics.h"
 
 namespace livekit::token::gateway {
 
@@ -26,8 +27,8 @@ struct GrpcBackendOptions {
 // When no server can be reached, items get UNAVAILABLE soon, and tokens again when one is back, without a restart.
 class GrpcBackend : public Backend {
  public:
-  // Starts to connect and returns at once. Errors: the target is not valid.
-  static absl::StatusOr<std::unique_ptr<GrpcBackend>> Create(GrpcBackendOptions options);
+  // Starts to connect and returns at once. `metrics` must outlive the backend. Errors: the target is not valid.
+  static absl::StatusOr<std::unique_ptr<GrpcBackend>> Create(GrpcBackendOptions options, Metrics& metrics);
   // Cancels what waits or is in flight, whose items get UNAVAILABLE, and waits for the last `done` to return. Must not
   // be called from a `done`.
   ~GrpcBackend() override;

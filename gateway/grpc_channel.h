@@ -24,8 +24,9 @@ bool IsLocalTarget(std::string_view target);
 bool IsTargetList(std::string_view target);
 
 // A channel to all addresses of `target`, which CheckTarget must have passed: round robin over those that are serving,
-// with calls tried again that no server has begun to answer. It connects with the first call. `tls`, which must
-// outlive the channel, is null for plaintext.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const ChannelTls* tls = nullptr);
+// with calls tried again that no server has begun to answer, up to `max_attempts` (1 to 5) times in all. A server that
+// fails many calls, also calls that are cancelled because it does not answer, is left alone for a while if there are
+// others. It connects with the first call. `tls`, which must outlive the channel, is null for plaintext.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const ChannelTls* tls, int max_attempts);
 
 }  // namespace livekit::token::gateway

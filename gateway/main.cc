@@ -62,6 +62,8 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
   backend_options.batch.max_items = static_cast<std::size_t>(config.limits().pending_requests());
+  backend_options.batch.max_attempts = config.server().max_attempts();
+  backend_options.batch.attempt_timeout = ToMillis(config.server().attempt_timeout());
   if (const std::string& path = config.server().caller_token_file(); !path.empty()) {
     auto token = CallerToken::Create(path);
     if (!token.ok()) return FailStart(token.status());
@@ -73,7 +75,7 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
     backend_options.tls = *std::move(tls);
   }
 
-  auto backend = GrpcBackend::Create(std::move(backend_options));
+  auto backend = GrpcBackend::Create(std::move(backend_options), metrics);
   if (!backend.ok()) return FailStart(backend.status());
   Lifecycle lifecycle([&backend = **backend]() -> std::vector<Check> {
     return {{"token_server", backend.Ready(), "no token server could be reached"}};

@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/status.h"
+#include "server/connections.h"
 #include "server/grpc_tls.h"
 #include "server/token_service.h"
 #include "service/log.h"
@@ -24,7 +25,6 @@ namespace cfg = config::v1;
 
 constexpr int kMaxRequestBytes = 4 << 20;
 constexpr int kMaxResponseBytes = 16 << 20;  // what a batch of 1000 tokens needs
-constexpr int kMaxCallMetadataBytes = 16 << 10;
 constexpr char kUnixPrefix[] = "unix:";
 
 bool IsUnix(const std::string& address) { return address.rfind(kUnixPrefix, 0) == 0; }
@@ -96,6 +96,8 @@ ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOp
     const ConfigProblems tls = CheckServerTls("listen.tls", config.listen().tls(), read);
     problems.insert(problems.end(), tls.begin(), tls.end());
   }
+  const ConfigProblems connections = CheckConnections("listen", config.listen());
+  problems.insert(problems.end(), connections.begin(), connections.end());
   CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
   CheckNotNegative("drain.delay", config.drain().has_delay(), config.drain().delay(), problems);
   CheckNotNegative("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), problems);
@@ -110,6 +112,9 @@ cfg::ServerConfig WithDefaults(cfg::ServerConfig config, const ServerOptions& op
   const bool everywhere = !options.dev && (config.listen().has_tls() || options.allow_plaintext_grpc);
   SetDefault(config.mutable_listen()->mutable_grpc(), everywhere ? "[::]:50051" : "localhost:50051");
   SetDefault(config.mutable_listen()->mutable_admin(), options.dev ? "localhost:9464" : "[::]:9464");
+  auto& listen = *config.mutable_listen();
+  if (!listen.has_max_connection_age()) listen.mutable_max_connection_age()->set_seconds(60);
+  if (!listen.has_max_connection_age_grace()) listen.mutable_max_connection_age_grace()->set_seconds(20);
   SetDefault(config.mutable_log_level(), "info");
   if (!config.drain().has_delay()) config.mutable_drain()->mutable_delay();
   if (!config.drain().has_timeout()) config.mutable_drain()->mutable_timeout()->set_seconds(20);
@@ -152,12 +157,7 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   }
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
-  // gRPC's default would let a second process share the port and take half of the calls.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxCallMetadataBytes);
-  // Gateways send keepalive pings every 5.5 s; without this they would be sent away for too many.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  SetConnections(config.listen(), builder);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.SetMaxSendMessageSize(kMaxResponseBytes);
   builder.RegisterService(&impl->service);

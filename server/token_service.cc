@@ -16,6 +16,9 @@
 namespace livekit::token {
 namespace {
 
+// With less time than this left the answer would come too late.
+constexpr std::chrono::milliseconds kMinTimeLeft{1};
+
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
 // What `context` says; `headers` are those in which credentials may stand.
@@ -77,6 +80,10 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
   try {
     if (!accepts_peer_(PeerAddress(context->peer()))) {
       finish(Refuse(v1::HOST_NOT_ALLOWED));
+      return reactor;
+    }
+    if (context->deadline() < std::chrono::system_clock::now() + kMinTimeLeft) {
+      finish(Refuse(v1::DEADLINE_EXCEEDED));
       return reactor;
     }
     const CallContext call = MakeContext(*context, authority->credential_headers());

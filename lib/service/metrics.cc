@@ -141,6 +141,16 @@ struct Metrics::Impl {
                                         .Help("Duration of gRPC calls.")
                                         .Register(registry),
                                     {"grpc_method", "grpc_status"}};
+  Series<prometheus::Counter> attempts_started{prometheus::BuildCounter()
+                                                   .Name("grpc_client_attempt_started_total")
+                                                   .Help("gRPC calls sent, those sent again or beside others included.")
+                                                   .Register(registry),
+                                               {"grpc_method"}};
+  Series<prometheus::Histogram> attempts{prometheus::BuildHistogram()
+                                             .Name("grpc_client_attempt_duration_seconds")
+                                             .Help("Duration of gRPC calls that were sent.")
+                                             .Register(registry),
+                                         {"grpc_method", "grpc_status"}};
   Series<prometheus::Counter> issued{
       prometheus::BuildCounter().Name("livekit_token_issued_total").Help("Tokens signed.").Register(registry),
       {"key", "caller", "kind"}};
@@ -179,6 +189,12 @@ void Metrics::HttpRequest(std::string_view method, std::string_view route, int s
 
 void Metrics::Rpc(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration) {
   impl_->rpc.Get({method, absl::StatusCodeToString(code)}, RpcBuckets()).Observe(Seconds(duration));
+}
+
+void Metrics::AttemptStarted(std::string_view method) { impl_->attempts_started.Get({method}).Increment(); }
+
+void Metrics::AttemptEnded(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration) {
+  impl_->attempts.Get({method, absl::StatusCodeToString(code)}, RpcBuckets()).Observe(Seconds(duration));
 }
 
 void Metrics::Issued(std::string_view key_id, std::string_view caller, std::string_view kind) {

@@ -38,6 +38,10 @@ class Metrics {
   void HttpRequest(std::string_view method, std::string_view route, int status, std::chrono::nanoseconds duration);
   // grpc_server_call_duration_seconds. `method` is the name of an RPC.
   void Rpc(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration);
+  // grpc_client_attempt_started_total: a call that is sent to a server, also when it is sent again or beside another.
+  void AttemptStarted(std::string_view method);
+  // grpc_client_attempt_duration_seconds. CANCELLED when another answered first.
+  void AttemptEnded(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration);
   // livekit_token_issued_total. `kind`: participant or minted. `caller`: name of a configured service or policy.
   void Issued(std::string_view key_id, std::string_view caller, std::string_view kind);
   // livekit_token_denied_total.

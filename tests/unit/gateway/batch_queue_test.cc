@@ -26,6 +26,7 @@ class BatchQueueTest : public ::testing::Test {
   BatchQueueTest() {
     options.calls = 2;
     options.patience = milliseconds(5);
+    options.attempt_timeout = std::chrono::hours(2);
   }
 
   // Puts an item in; it is known by its name from then on.
@@ -44,20 +45,20 @@ class BatchQueueTest : public ::testing::Test {
     if (!queue_) queue_ = std::make_unique<BatchQueue>(options);
     return *queue_;
   }
-  std::shared_ptr<BatchQueue::Call> Take() { return queue().Take(now); }
+  std::shared_ptr<BatchQueue::Attempt> Take() { return queue().Take(now); }
   // The names in a call's request; of no call, none.
-  static std::vector<std::string> Names(const std::shared_ptr<BatchQueue::Call>& call) {
+  static std::vector<std::string> Names(const std::shared_ptr<BatchQueue::Attempt>& call) {
     std::vector<std::string> names;
     if (call == nullptr) return names;
-    for (const auto& item : call->request.items()) names.push_back(item.request_id());
+    for (const auto& item : call->call->request.items()) names.push_back(item.request_id());
     return names;
   }
   // Whom the pending items belong to. Their places in the request must fit.
-  std::vector<std::string> Finish(BatchQueue::Call& call, Outcome outcome = Outcome::kAnswered) {
+  std::vector<std::string> Finish(BatchQueue::Attempt& attempt, Outcome outcome = Outcome::kAnswered) {
     std::vector<std::string> ids;
-    for (const auto& item : call.request.items()) ids.push_back(item.request_id());
+    for (const auto& item : attempt.call->request.items()) ids.push_back(item.request_id());
     done_.clear();
-    for (auto& [index, done] : queue().Finish(call, outcome)) {
+    for (auto& [index, done] : queue().Finish(attempt, outcome).pending) {
       done({});
       EXPECT_EQ(done_.back(), ids.at(index));
     }
@@ -122,7 +123,7 @@ TEST_F(BatchQueueTest, DoesNotWaitForASlowCallLongerThanPatience) {
 }
 
 TEST_F(BatchQueueTest, ManySlowCallsHoldUpNobody) {
-  std::vector<std::shared_ptr<BatchQueue::Call>> slow;
+  std::vector<std::shared_ptr<BatchQueue::Attempt>> slow;
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(Add("slow").ok());
     slow.push_back(Take());
@@ -149,7 +150,7 @@ TEST_F(BatchQueueTest, SplitsBySize) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(Add(std::to_string(i), seconds(10), 4900).ok());
   const auto first = Take();
   EXPECT_THAT(Names(first), ElementsAre("0", "1"));
-  EXPECT_LE(first->request.ByteSizeLong(), 10000u);
+  EXPECT_LE(first->call->request.ByteSizeLong(), 10000u);
   EXPECT_THAT(Names(Take()), ElementsAre("2", "3"));
 }
 
@@ -159,7 +160,7 @@ TEST_F(BatchQueueTest, NeverExceedsTheSizeOfACall) {
   for (std::size_t bytes = 0; bytes < 300; ++bytes) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(Add("x", std::chrono::hours(1), bytes).ok());
     while (const auto call = Take()) {
-      EXPECT_LE(call->request.ByteSizeLong(), 2000u);
+      EXPECT_LE(call->call->request.ByteSizeLong(), 2000u);
       Finish(*call);
     }
   }
@@ -207,10 +208,10 @@ TEST_F(BatchQueueTest, TellsTheServerHowMuchTimeIsLeft) {
   Finish(*first);
   const auto call = Take();
   ASSERT_THAT(Names(call), ElementsAre("a", "b"));
-  EXPECT_EQ(call->request.items(0).timeout().seconds(), 2);
-  EXPECT_EQ(call->request.items(0).timeout().nanos(), 496'000'000);
-  EXPECT_EQ(call->request.items(1).timeout().seconds(), 9);
-  EXPECT_EQ(call->deadline, deadline);
+  EXPECT_EQ(call->call->request.items(0).timeout().seconds(), 2);
+  EXPECT_EQ(call->call->request.items(0).timeout().nanos(), 496'000'000);
+  EXPECT_EQ(call->call->request.items(1).timeout().seconds(), 9);
+  EXPECT_EQ(call->call->deadline, deadline);
 }
 
 TEST_F(BatchQueueTest, LimitsTimesThatNobodyMeans) {
@@ -218,11 +219,11 @@ TEST_F(BatchQueueTest, LimitsTimesThatNobodyMeans) {
   item.mutable_timeout()->set_seconds(315'576'000'000);
   Backend::Done done = [](const Backend::Result&) {};
   ASSERT_TRUE(queue().Add(item, done, now).ok());
-  EXPECT_EQ(Take()->deadline, now + std::chrono::hours(1));
+  EXPECT_EQ(Take()->call->deadline, now + std::chrono::hours(1));
   item.mutable_timeout()->set_seconds(-5);
   done = [](const Backend::Result&) {};
   ASSERT_TRUE(queue().Add(item, done, now).ok());
-  EXPECT_EQ(Take()->deadline, now + seconds(10));
+  EXPECT_EQ(Take()->call->deadline, now + seconds(10));
 }
 
 TEST_F(BatchQueueTest, EndsItemsThatWaitAtTheirOwnTime) {
@@ -275,7 +276,7 @@ TEST_F(BatchQueueTest, AsksOnceMoreForTheItemsOfALostCall) {
   // In front of the others, with what is left of their time.
   const auto again = Take();
   EXPECT_THAT(Names(again), ElementsAre("a", "b", "c"));
-  EXPECT_EQ(again->request.items(0).timeout().seconds(), 8);
+  EXPECT_EQ(again->call->request.items(0).timeout().seconds(), 8);
   EXPECT_THAT(Finish(*again, Outcome::kLost), ElementsAre("a", "b", "c"));
   EXPECT_THAT(Names(Take()), ElementsAre("d"));
 }
@@ -317,6 +318,18 @@ TEST_F(BatchQueueTest, AsksAgainForAtMostATenthOfTheCalls) {
     Finish(*Take(), Outcome::kAnswered);
   }
   EXPECT_TRUE(repeats());
+}
+
+TEST_F(BatchQueueTest, WithOneAttemptNothingIsSentAgain) {
+  options.max_attempts = 1;
+  options.attempt_timeout = milliseconds(100);
+  ASSERT_TRUE(Add("a").ok());
+  const auto only = Take();
+  now += seconds(5);
+  EXPECT_EQ(Take(), nullptr);
+  EXPECT_EQ(queue().NextEvent(), now + seconds(5));  // the end of the item's time
+  EXPECT_THAT(Finish(*only, Outcome::kLost), ElementsAre("a"));
+  EXPECT_EQ(Take(), nullptr);
 }
 
 TEST_F(BatchQueueTest, GivesOutAllThatWait) {

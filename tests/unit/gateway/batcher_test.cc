@@ -2,6 +2,7 @@
 
 #include "gateway/batcher.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -32,17 +33,30 @@ constexpr seconds kPatience{30};
 // Holds calls until the test ends them.
 class FakeTransport : public BatchTransport {
  public:
-  void Send(BatchQueue::Call& call, BatchQueue::Time, Answered answered) override {
+  void Send(BatchQueue::Attempt& attempt, BatchQueue::Time, Answered answered) override {
     std::unique_lock<std::mutex> lock(mutex_);
     std::vector<std::string> names;
-    for (const auto& item : call.request.items()) names.push_back(item.request_id());
+    for (const auto& item : attempt.call->request.items()) names.push_back(item.request_id());
     sent_.push_back(std::move(names));
     if (cancelled_) {
       lock.unlock();
       return answered(absl::StatusCode::kUnavailable);
     }
-    held_.push_back({&call, std::move(answered)});
+    held_.push_back({&attempt, std::move(answered)});
     changed_.notify_all();
+  }
+  void Cancel(const BatchQueue::Attempt& attempt) override {
+    Held held;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      const auto at =
+          std::find_if(held_.begin(), held_.end(), [&](const Held& each) { return each.attempt == &attempt; });
+      if (at == held_.end()) return;
+      held = std::move(*at);
+      held_.erase(at);
+      ++cancelled_attempts_;
+    }
+    held.answered(absl::StatusCode::kCancelled);
   }
   void CancelAll() override {
     std::deque<Held> held;
@@ -55,19 +69,20 @@ class FakeTransport : public BatchTransport {
     for (auto& each : held) std::move(each.answered)(absl::StatusCode::kCancelled);
   }
 
-  // Ends the oldest call, once there is one; with tokens if the code is OK. False after CancelAll.
-  bool Answer(absl::StatusCode code = absl::StatusCode::kOk) {
+  // Ends the oldest attempt or the newest, once there is one; with tokens if the code is OK. False after CancelAll.
+  bool Answer(absl::StatusCode code = absl::StatusCode::kOk, bool newest = false) {
     Held held;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       changed_.wait(lock, [&] { return cancelled_ || !held_.empty(); });
       if (held_.empty()) return false;
-      held = std::move(held_.front());
-      held_.pop_front();
+      const auto at = newest ? std::prev(held_.end()) : held_.begin();
+      held = std::move(*at);
+      held_.erase(at);
     }
-    if (code == absl::StatusCode::kOk) {
-      for (const auto& item : held.call->request.items()) {
-        auto& result = *held.call->response.add_results();
+    if (code == absl::StatusCode::kOk && short_-- <= 0) {
+      for (const auto& item : held.attempt->call->request.items()) {
+        auto& result = *held.attempt->response.add_results();
         if (item.request_id() == "bad") {
           *result.mutable_error() = ToError(Refuse(v1::NO_POLICY));
         } else {
@@ -78,6 +93,13 @@ class FakeTransport : public BatchTransport {
     held.answered(code);
     return true;
   }
+  // The next answers, so many, lack their results.
+  void AnswerShort(int count) { short_ = count; }
+  // How many attempts were cancelled by name.
+  int cancelled() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return cancelled_attempts_;
+  }
   // The items of all calls so far, once there are so many.
   std::vector<std::vector<std::string>> Sent(std::size_t calls) {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -87,7 +109,7 @@ class FakeTransport : public BatchTransport {
 
  private:
   struct Held {
-    BatchQueue::Call* call = nullptr;
+    BatchQueue::Attempt* attempt = nullptr;
     Answered answered;
   };
 
@@ -96,6 +118,8 @@ class FakeTransport : public BatchTransport {
   std::deque<Held> held_;
   std::vector<std::vector<std::string>> sent_;
   bool cancelled_ = false;
+  int cancelled_attempts_ = 0;
+  std::atomic<int> short_{0};
 };
 
 class BatcherTest : public ::testing::Test {
@@ -103,6 +127,7 @@ class BatcherTest : public ::testing::Test {
   BatcherTest() {
     options.calls = 1;
     options.patience = std::chrono::hours(1);
+    options.attempt_timeout = std::chrono::hours(1);
   }
 
   static Backend::Item Item(const std::string& name, milliseconds timeout) {
@@ -187,11 +212,12 @@ TEST_F(BatcherTest, AsksAgainForWhatWasLost) {
 TEST_F(BatcherTest, TakesAnAnswerOfAnotherLengthForAFault) {
   class Short : public BatchTransport {
    public:
-    void Send(BatchQueue::Call& call, BatchQueue::Time, Answered answered) override {
-      call.response.add_results()->mutable_token()->set_participant_token("whose?");
-      call.response.add_results();
+    void Send(BatchQueue::Attempt& attempt, BatchQueue::Time, Answered answered) override {
+      attempt.response.add_results()->mutable_token()->set_participant_token("whose?");
+      attempt.response.add_results();
       answered(absl::StatusCode::kOk);
     }
+    void Cancel(const BatchQueue::Attempt&) override {}
     void CancelAll() override {}
   } transport;
   Batcher batcher(options, transport);
@@ -279,8 +305,76 @@ TEST_F(BatcherTest, AnswersEverythingWhenItGoes) {
   EXPECT_EQ(transport.Sent(1).size(), 1u);
 }
 
-// Answers, deadlines, repetitions and the end meet in every way.
+TEST_F(BatcherTest, TheFirstAnswerWinsAndTheOverdueAttemptIsCancelled) {
+  options.attempt_timeout = milliseconds(20);
+  options.max_attempts = 2;
+  auto hung = Issue("hung");
+  EXPECT_THAT(transport.Sent(2), ElementsAre(ElementsAre("hung"), ElementsAre("hung")));
+  transport.Answer(absl::StatusCode::kOk, /*newest=*/true);
+  EXPECT_EQ(Get(hung).token().participant_token(), "token of hung");
+  // The first has ended, so the transport holds no other than these.
+  auto slow = Issue("slow");
+  transport.Sent(4);
+  EXPECT_EQ(transport.cancelled(), 1);
+  transport.Answer();
+  EXPECT_EQ(Get(slow).token().participant_token(), "token of slow");
+  transport.Answer();
+  batcher.reset();
+  EXPECT_EQ(transport.cancelled(), 1);
+  EXPECT_EQ(transport.Sent(0).size(), 4u);
+}
+
+TEST_F(BatcherTest, GivesTheLastFailureOfACallThatWasHedged) {
+  options.attempt_timeout = milliseconds(20);
+  options.max_attempts = 2;
+  auto future = Issue("a");
+  transport.Sent(2);
+  transport.Answer(absl::StatusCode::kInternal);
+  EXPECT_FALSE(HasAnswer(future));
+  transport.Answer(absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(future), v1::UNAVAILABLE);
+}
+
+TEST_F(BatcherTest, WaitsForTheOtherWhenAnAnswerIsNone) {
+  options.attempt_timeout = milliseconds(20);
+  options.max_attempts = 2;
+  transport.AnswerShort(1);
+  auto future = Issue("a");
+  transport.Sent(2);
+  transport.Answer();
+  transport.Answer();
+  EXPECT_TRUE(Get(future).has_token());
+}
+
+TEST_F(BatcherTest, WithOneAttemptNothingIsSentAgain) {
+  options.attempt_timeout = milliseconds(10);
+  options.max_attempts = 1;
+  auto expired = Issue("a", milliseconds(100));
+  EXPECT_EQ(ReasonOf(expired), v1::DEADLINE_EXCEEDED);
+  transport.Answer(absl::StatusCode::kUnavailable);
+  auto lost = Issue("b");
+  transport.Answer(absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(lost), v1::UNAVAILABLE);
+  EXPECT_THAT(transport.Sent(2), ElementsAre(ElementsAre("a"), ElementsAre("b")));
+}
+
+TEST_F(BatcherTest, AnswersOnceWhenItGoesWithHedgesInFlight) {
+  options.attempt_timeout = milliseconds(10);
+  options.max_attempts = 3;
+  std::atomic<int> answers{0};
+  batcher = std::make_unique<Batcher>(options, transport);
+  batcher->Issue(Item("a", kPatience), [&](const Backend::Result& result) {
+    ++answers;
+    EXPECT_EQ(result.error().reason(), v1::UNAVAILABLE);
+  });
+  transport.Sent(3);
+  batcher.reset();
+  EXPECT_EQ(answers, 1);
+}
+
+// Answers, deadlines, repetitions, hedges and the end meet in every way.
 TEST_F(BatcherTest, AnswersEveryItemExactlyOnce) {
+  options.attempt_timeout = milliseconds(1);
   options.calls = 2;
   options.patience = milliseconds(1);
   options.max_items = 200;

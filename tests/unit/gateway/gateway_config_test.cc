@@ -37,7 +37,7 @@ TEST(CheckGatewayConfig, AcceptsAnEmptyFileAndACompleteOne) {
   EXPECT_THAT(Paths({}, {}, true), IsEmpty());
   EXPECT_THAT(Paths(FromYaml(R"(
 listen: { http: "127.0.0.1:0", admin: "[::1]:9464" }
-server: { address: "dns:///localhost:50051", caller_token_file: /etc/livekit/key }
+server: { address: "dns:///localhost:50051", caller_token_file: /etc/livekit/key, max_attempts: 5, attempt_timeout: 10s }
 relay_headers: [authorization, x-api-key]
 relay_cookies: [session, "*authjs.session-token*"]
 trusted_headers: { headers: [x-auth-request-user, x-auth-request-email], networks: [10.0.3.0/24, "::1"] }
@@ -69,6 +69,27 @@ drain: { timeout: 2h }
                   "cors.credentials", "token_paths[0]", "token_paths[1]", "token_paths[3]", "token_paths[4]",
                   "token_paths[5]", "limits.body_bytes", "limits.header_bytes", "limits.connections",
                   "limits.token_bytes", "limits.header_timeout", "limits.idle_timeout", "log_level", "drain.timeout"));
+}
+
+TEST(CheckGatewayConfig, BoundsTheAttempts) {
+  for (const char* good : {"max_attempts: 1", "max_attempts: 5", "attempt_timeout: 10ms", "attempt_timeout: 10s"}) {
+    EXPECT_THAT(Paths(FromYaml("server: { " + std::string(good) + " }")), IsEmpty()) << good;
+  }
+  for (const char* bad : {"max_attempts: -1", "max_attempts: 6", "attempt_timeout: 0s", "attempt_timeout: 9ms",
+                          "attempt_timeout: 10s1ms"}) {
+    const auto problems = CheckGatewayConfig(FromYaml("server: { " + std::string(bad) + " }"), {}, false);
+    ASSERT_EQ(problems.size(), 1u) << bad;
+    const std::string name = std::string(bad).substr(0, std::string(bad).find(':'));
+    EXPECT_EQ(problems[0].path, "server." + name);
+    EXPECT_EQ(problems[0].message, name == "max_attempts" ? "must be between 1 and 5" : "must be between 10ms and 10s");
+  }
+  const auto defaults = WithDefaults({}, {}).server();
+  EXPECT_EQ(defaults.max_attempts(), 4);
+  EXPECT_EQ(defaults.attempt_timeout().seconds(), 0);
+  EXPECT_EQ(defaults.attempt_timeout().nanos(), 200'000'000);
+  const auto stated = WithDefaults(FromYaml("server: { max_attempts: 1, attempt_timeout: 1s }"), {}).server();
+  EXPECT_EQ(stated.max_attempts(), 1);
+  EXPECT_EQ(stated.attempt_timeout().seconds(), 1);
 }
 
 TEST(CheckGatewayConfig, RefusesProxiesThatAreNoNetworksOrEverybody) {

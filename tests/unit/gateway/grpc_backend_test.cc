@@ -294,7 +294,8 @@ TEST_F(GrpcBackendTest, SurvivesOwnersThatThrow) {
 TEST(GrpcBackendCreate, RefusesABadTarget) {
   GrpcBackendOptions options;
   options.target = "http://x";
-  EXPECT_FALSE(GrpcBackend::Create(std::move(options)).ok());
+  Metrics metrics;
+  EXPECT_FALSE(GrpcBackend::Create(std::move(options), metrics).ok());
 }
 
 TEST_F(GrpcBackendTest, ReadsTheCallerTokenFromAFile) {

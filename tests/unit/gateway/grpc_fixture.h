@@ -142,7 +142,7 @@ class GrpcBackendTest : public ::testing::Test {
       options.caller_token = *std::move(token);
     }
     options.batch = batch;
-    auto created = GrpcBackend::Create(std::move(options));
+    auto created = GrpcBackend::Create(std::move(options), metrics);
     ASSERT_OK(created);
     backend = *std::move(created);
   }
@@ -182,6 +182,7 @@ class GrpcBackendTest : public ::testing::Test {
   }
 
   std::string directory_;
+  Metrics metrics;
   FakeServer server;
   FakeService& service = server.service;
   std::unique_ptr<GrpcBackend> backend;

@@ -101,7 +101,7 @@ class GrpcTlsBackendTest : public ::testing::Test {
       EXPECT_OK(tls);
       options.tls = *std::move(tls);
     }
-    auto created = GrpcBackend::Create(std::move(options));
+    auto created = GrpcBackend::Create(std::move(options), metrics_);
     EXPECT_OK(created);
     backend_ = *std::move(created);
     Backend::Item item;
@@ -124,6 +124,7 @@ class GrpcTlsBackendTest : public ::testing::Test {
   WhoAmI service_;
   std::unique_ptr<grpc::Server> server_;
   std::string port_;
+  Metrics metrics_;
   std::unique_ptr<GrpcBackend> backend_;
 };
 

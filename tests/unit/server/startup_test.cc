@@ -197,15 +197,43 @@ TEST(CheckServerConfig, ChecksTimesAndLogLevel) {
   }
 }
 
+TEST(CheckServerConfig, BoundsTheTimesOfConnections) {
+  const auto problems_of = [](std::int64_t seconds, int nanos) {
+    config::v1::ServerConfig config;
+    for (auto* time : {config.mutable_listen()->mutable_max_connection_age(),
+                       config.mutable_listen()->mutable_max_connection_age_grace()}) {
+      time->set_seconds(seconds);
+      time->set_nanos(nanos);
+    }
+    return CheckServerConfig(config, kProduction);
+  };
+  for (const auto& [seconds, nanos] : {std::pair<std::int64_t, int>{1, 0}, {86400, 0}, {86399, 999'999'999}}) {
+    EXPECT_THAT(problems_of(seconds, nanos), IsEmpty()) << seconds;
+  }
+  for (const auto& [seconds, nanos] :
+       {std::pair<std::int64_t, int>{0, 0}, {0, 999'999'999}, {86400, 1}, {86401, 0}, {-1, 0}, {5, -1}}) {
+    const auto problems = problems_of(seconds, nanos);
+    ASSERT_EQ(problems.size(), 2U) << seconds;
+    EXPECT_EQ(problems[0].path, "listen.max_connection_age");
+    EXPECT_EQ(problems[1].path, "listen.max_connection_age_grace");
+    EXPECT_THAT(problems[0].message, HasSubstr("between 1s and 24h"));
+  }
+  const auto listen = WithDefaults({}, kProduction).listen();
+  EXPECT_EQ(listen.max_connection_age().seconds(), 60);
+  EXPECT_EQ(listen.max_connection_age_grace().seconds(), 20);
+}
+
 TEST(WithDefaults, ChangesNothingThatIsStatedAndIsIdempotent) {
   config::v1::ServerConfig config;
   config.mutable_listen()->set_grpc("localhost:1");
   config.set_log_level("warn");
   config.mutable_drain()->mutable_timeout();
+  config.mutable_listen()->mutable_max_connection_age()->set_seconds(5);
   const auto once = WithDefaults(config, kProduction);
   EXPECT_EQ(once.listen().grpc(), "localhost:1");
   EXPECT_EQ(once.log_level(), "warn");
   EXPECT_EQ(once.drain().timeout().seconds(), 0);
+  EXPECT_EQ(once.listen().max_connection_age().seconds(), 5);
   EXPECT_EQ(once.SerializeAsString(), WithDefaults(once, kProduction).SerializeAsString());
 }
 

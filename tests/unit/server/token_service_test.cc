@@ -50,7 +50,7 @@ class TokenServerTest : public testing::AuthorityFixture, public ::testing::With
 
   void Serve(std::shared_ptr<const AuthorityState> state, const ServerOptions& options, bool reflection = false) {
     TearDown();
-    config::v1::ServerConfig config;
+    config::v1::ServerConfig config = config_;
     config.set_reflection(reflection);
     const bool unix_socket = std::string_view(GetParam()) == "unix";
     config.mutable_listen()->set_grpc(unix_socket ? "unix:" + dir_.Path("grpc.sock") : "127.0.0.1:0");
@@ -120,6 +120,7 @@ class TokenServerTest : public testing::AuthorityFixture, public ::testing::With
     EXPECT_NE(bad_request.field_violations(0).description(), "");
   }
 
+  config::v1::ServerConfig config_;  // but for the address and reflection
   std::unique_ptr<Authorities> authorities_;
   std::unique_ptr<TokenServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -358,6 +359,39 @@ TEST_P(TokenServerTest, RefusesCallsAfterDraining) {
   EXPECT_TRUE(server_->Drain(std::chrono::system_clock::now() + kPatience));
   EXPECT_TRUE(server_->Drain(std::chrono::system_clock::now() + kPatience));
   EXPECT_EQ(IssueRpc({}, "lobby", &response).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_P(TokenServerTest, DoesNothingForACallerWhoseTimeIsUp) {
+  int issued = 0;
+  for (int i = 0; i < 200; ++i) {
+    grpc::ClientContext context;
+    // As metadata, so that the client itself waits for the answer.
+    context.AddMetadata("grpc-timeout", "1u");
+    v1::IssueParticipantTokenRequest request;
+    *request.mutable_request() = InRoom("lobby");
+    v1::IssueParticipantTokenResponse response;
+    const auto code = stub_->IssueParticipantToken(&context, request, &response).error_code();
+    if (code == grpc::StatusCode::OK) {
+      ++issued;
+    } else {
+      EXPECT_EQ(code, grpc::StatusCode::DEADLINE_EXCEEDED);
+    }
+  }
+  // gRPC rounds times up to the next millisecond, now and then to two. Without the rule nearly all were answered.
+  EXPECT_LT(issued, 100);
+}
+
+TEST_P(TokenServerTest, EndsConnectionsAtTheirAge) {
+  config_.mutable_listen()->mutable_max_connection_age()->set_seconds(1);
+  Serve(state_, {});
+  const auto start = std::chrono::steady_clock::now();
+  v1::IssueParticipantTokenResponse response;
+  ASSERT_TRUE(IssueRpc({}, "lobby", &response).ok());
+  ASSERT_EQ(channel_->GetState(false), GRPC_CHANNEL_READY);
+  EXPECT_TRUE(channel_->WaitForStateChange(GRPC_CHANNEL_READY, std::chrono::system_clock::now() + kPatience));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(800));
+  // The next call connects anew.
+  EXPECT_TRUE(IssueRpc({}, "lobby", &response).ok());
 }
 
 TEST_P(TokenServerTest, ServesAnonymousCallersInDevelopmentMode) {

@@ -20,6 +20,8 @@ using ::testing::HasSubstr;
 void UseAll(Metrics& metrics) {
   metrics.HttpRequest("POST", "/getToken", 201, milliseconds(2));
   metrics.Rpc("MintAccessToken", absl::StatusCode::kInvalidArgument, milliseconds(1));
+  metrics.AttemptStarted("BatchIssueParticipantTokens");
+  metrics.AttemptEnded("BatchIssueParticipantTokens", absl::StatusCode::kCancelled, milliseconds(1));
   metrics.Issued("APIkey", "web", "participant");
   metrics.Denied("other", v1::NO_POLICY);
   metrics.UnknownFields(2);
@@ -38,6 +40,8 @@ TEST(Metrics, CountsByLabels) {
           R"(http_server_request_duration_seconds_bucket{http_request_method="POST",http_response_status_code="201",http_route="/getToken",le="0.0025"} 2)",
           R"(http_server_request_duration_seconds_bucket{http_request_method="POST",http_response_status_code="201",http_route="/getToken",le="+Inf"} 2)",
           R"(grpc_server_call_duration_seconds_count{grpc_method="MintAccessToken",grpc_status="INVALID_ARGUMENT"} 2)",
+          R"(grpc_client_attempt_started_total{grpc_method="BatchIssueParticipantTokens"} 2)",
+          R"(grpc_client_attempt_duration_seconds_count{grpc_method="BatchIssueParticipantTokens",grpc_status="CANCELLED"} 2)",
           R"(livekit_token_issued_total{caller="web",key="APIkey",kind="participant"} 2)",
           R"(livekit_token_issued_total{caller="web",key="APIkey",kind="minted"} 1)",
           R"(livekit_token_denied_total{caller="other",reason="NO_POLICY"} 2)",
