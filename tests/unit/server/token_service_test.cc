@@ -356,8 +356,8 @@ TEST_P(TokenServerTest, OffersReflectionOnlyWhereConfigured) {
 TEST_P(TokenServerTest, RefusesCallsAfterDraining) {
   v1::IssueParticipantTokenResponse response;
   ASSERT_TRUE(IssueRpc({}, "lobby", &response).ok());
-  EXPECT_TRUE(server_->Drain(std::chrono::system_clock::now() + kPatience));
-  EXPECT_TRUE(server_->Drain(std::chrono::system_clock::now() + kPatience));
+  EXPECT_TRUE(server_->Drain(std::chrono::steady_clock::now() + kPatience));
+  EXPECT_TRUE(server_->Drain(std::chrono::steady_clock::now() + kPatience));
   EXPECT_EQ(IssueRpc({}, "lobby", &response).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
