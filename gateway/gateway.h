@@ -25,7 +25,7 @@ struct GatewayOptions {
   bool allow_plaintext_grpc = false;
   // As in http::ServerOptions, for the public listener.
   Heartbeats* heartbeats = nullptr;
-  std::function<void()> on_listener_lost;
+  std::function<void()> on_listener_lost = nullptr;
 };
 
 // All problems of `config`, with their paths; empty means that Gateway::Start fails only for the machine's reasons.

@@ -81,7 +81,7 @@ struct ServerOptions {
   // Where each thread beats; null: nowhere.
   Heartbeats* heartbeats = nullptr;
   // Called once or more, by any thread, when a socket that listens is gone for good. Null: nobody cares.
-  std::function<void()> on_listener_lost;
+  std::function<void()> on_listener_lost = nullptr;
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.
