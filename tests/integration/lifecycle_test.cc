@@ -62,7 +62,7 @@ class LifecycleTest : public ::testing::Test {
   std::string Config(const std::string& drain) {
     return folder_.Write("server.yaml", R"(
 listen: { grpc: "127.0.0.1:0", admin: "127.0.0.1:0" }
-projects: [ { name: main, client_url: "wss://livekit.example", keys: { env: LIVEKIT_KEYS } } ]
+projects: [ { name: main, client_url: "wss://livekit.example", keys: { env: true } } ]
 authenticators:
   - { name: app, forward_auth: { url: "http://127.0.0.1:)" +
                                             std::to_string(application_.port()) +
