@@ -331,7 +331,7 @@ TEST_F(GrpcBackendTest, UsesANewCallerTokenForCallsThatStartAfterwards) {
   ASSERT_OK(created);
   backend = *std::move(created);
   const auto presented = [&] {
-    EXPECT_TRUE(Ask().has_token());
+    EXPECT_TRUE(Get(Issue(Item())).has_token());
     std::lock_guard<std::mutex> lock(server.service.mutex);
     return server.service.metadata.find("x-caller-authorization")->second;
   };
