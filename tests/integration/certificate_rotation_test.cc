@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "server/grpc_tls.h"
+#include "service/metrics.h"
 #include "support/certificate.h"
 #include "support/program.h"
 #include "support/status_matchers.h"
@@ -121,11 +122,11 @@ class CertificateRotation : public ::testing::Test {
     tls.set_client_ca_file(trusted);
     return tls;
   }
-  static std::unique_ptr<GrpcBackend> Connect(const std::string& target, std::shared_ptr<ChannelTls> tls) {
+  std::unique_ptr<GrpcBackend> Connect(const std::string& target, std::shared_ptr<ChannelTls> tls) {
     gateway::GrpcBackendOptions options;
     options.target = target;
     options.tls = std::move(tls);
-    auto backend = GrpcBackend::Create(std::move(options));
+    auto backend = GrpcBackend::Create(std::move(options), metrics_);
     EXPECT_OK(backend);
     return *std::move(backend);
   }
@@ -175,6 +176,7 @@ class CertificateRotation : public ::testing::Test {
 
   testing::TempFolder folder_;
   std::string all_trusted_;
+  Metrics metrics_;
 };
 
 TEST_F(CertificateRotation, LosesNoCallWhileLeavesAndAuthoritiesChangeOnBothSides) {

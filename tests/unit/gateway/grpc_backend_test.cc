@@ -327,7 +327,7 @@ TEST_F(GrpcBackendTest, UsesANewCallerTokenForCallsThatStartAfterwards) {
   auto token = CallerToken::Create("/key", read);
   ASSERT_OK(token);
   options.caller_token = *std::move(token);
-  auto created = GrpcBackend::Create(std::move(options));
+  auto created = GrpcBackend::Create(std::move(options), metrics);
   ASSERT_OK(created);
   backend = *std::move(created);
   const auto presented = [&] {
