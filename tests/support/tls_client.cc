@@ -3,6 +3,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
@@ -128,6 +129,15 @@ std::string TlsClient::alpn() const {
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_, &name, &size);
   return std::string(reinterpret_cast<const char*>(name), size);
+}
+
+std::string TlsClient::peer_name() const {
+  const X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  char name[256] = "";
+  if (certificate != nullptr) {
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+  }
+  return name;
 }
 
 std::string TlsClient::ClientHello(const TlsClientOptions& options) {

@@ -38,6 +38,8 @@ class TlsClient : public RawClient {
   std::string version() const;  // such as TLSv1.3
   std::string cipher() const;
   std::string alpn() const;
+  // The common name in the server's certificate.
+  std::string peer_name() const;
   // Sends close_notify and ends the socket's direction.
   void EndSending() override;
   // Goes on with a handshake; false if it fails.

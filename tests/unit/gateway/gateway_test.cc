@@ -191,5 +191,45 @@ TEST(GatewayTlsTest, ServesHttpsAndNothingElseOnThePort) {
   EXPECT_EQ(backend.items.size(), 1u);
 }
 
+TEST(GatewayTlsTest, TakesANewCertificateOrKeepsTheOldOne) {
+  const testing::TempFolder folder;
+  const auto write = [&](const std::string& name, const std::string& common_name) {
+    testing::CertificateOptions options;
+    options.common_name = common_name;
+    return WriteCertificate(folder, name, options);
+  };
+  const auto files = write("own", "first");
+  const auto next = write("next", "second");
+  auto config = Config();
+  config.mutable_listen()->mutable_tls()->set_cert_file(files.cert_file);
+  config.mutable_listen()->mutable_tls()->set_key_file(files.key_file);
+  FakeBackend backend;
+  Metrics metrics;
+  auto gateway = Gateway::Start(config, {}, backend, metrics);
+  ASSERT_OK(gateway);
+  const auto shown = [&] { return testing::TlsClient((*gateway)->port()).peer_name(); };
+  EXPECT_EQ(shown(), "first");
+  EXPECT_THAT(metrics.Serialize(), ::testing::HasSubstr("not_after_timestamp_seconds{role=\"http\"} 1"));
+  // Half of an update.
+  folder.Write("own.crt", *ReadFile(next.cert_file));
+  const auto problems = (*gateway)->ReloadTls(ReadFile);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].path, "listen.tls.key_file");
+  EXPECT_THAT(problems[0].message, ::testing::HasSubstr(files.key_file));
+  EXPECT_EQ(shown(), "first");
+  folder.Write("own.key", *ReadFile(next.key_file));
+  EXPECT_TRUE((*gateway)->ReloadTls(ReadFile).empty());
+  EXPECT_EQ(shown(), "second");
+}
+
+TEST_F(GatewayTest, HasNoCertificateToReloadWithoutTls) {
+  FakeBackend backend;
+  auto gateway = Start(backend);
+  ASSERT_NE(gateway, nullptr);
+  EXPECT_TRUE(gateway->ReloadTls(ReadFile).empty());
+  RawClient client(gateway->port());
+  EXPECT_TRUE(client.Exchange(PostRequest("/getToken", "{}")));
+}
+
 }  // namespace
 }  // namespace livekit::token::gateway

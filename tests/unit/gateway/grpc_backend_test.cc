@@ -318,5 +318,34 @@ TEST_F(GrpcBackendTest, ReadsTheCallerTokenFromAFile) {
   EXPECT_FALSE(CallerToken::Create(directory_ + "/absent").ok());
 }
 
+TEST_F(GrpcBackendTest, UsesANewCallerTokenForCallsThatStartAfterwards) {
+  std::string content = "first\n";
+  const auto read = [&](const std::string&, std::size_t) -> absl::StatusOr<std::string> { return content; };
+  server.Start();
+  GrpcBackendOptions options;
+  options.target = server.address;
+  auto token = CallerToken::Create("/key", read);
+  ASSERT_OK(token);
+  options.caller_token = *std::move(token);
+  auto created = GrpcBackend::Create(std::move(options), metrics);
+  ASSERT_OK(created);
+  backend = *std::move(created);
+  const auto presented = [&] {
+    EXPECT_TRUE(Get(Issue(Item())).has_token());
+    std::lock_guard<std::mutex> lock(server.service.mutex);
+    return server.service.metadata.find("x-caller-authorization")->second;
+  };
+  EXPECT_EQ(presented(), "Bearer first");
+  content = "second secret";
+  const auto problems = backend->ReloadCallerToken(read);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].path, "server.caller_token_file");
+  EXPECT_EQ(problems[0].message, "/key: must hold one line of 1 to 4096 visible ASCII characters");
+  EXPECT_EQ(presented(), "Bearer first");
+  content = "second";
+  EXPECT_TRUE(backend->ReloadCallerToken(read).empty());
+  EXPECT_EQ(presented(), "Bearer second");
+}
+
 }  // namespace
 }  // namespace livekit::token::gateway

@@ -1,5 +1,9 @@
 // The gRPC backend over TLS, with certificates on both sides.
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -104,8 +108,12 @@ class GrpcTlsBackendTest : public ::testing::Test {
     auto created = GrpcBackend::Create(std::move(options), metrics_);
     EXPECT_OK(created);
     backend_ = *std::move(created);
+    return AskAgain(kPatience);
+  }
+  Backend::Result AskAgain(milliseconds timeout) {
     Backend::Item item;
-    item.mutable_timeout()->set_seconds(kPatience.count());
+    item.mutable_timeout()->set_seconds(timeout.count() / 1000);
+    item.mutable_timeout()->set_nanos(static_cast<int>(timeout.count() % 1000) * 1'000'000);
     auto promise = std::make_shared<std::promise<Backend::Result>>();
     auto future = promise->get_future();
     backend_->Issue(std::move(item), [promise](Backend::Result result) { promise->set_value(std::move(result)); });
@@ -191,6 +199,55 @@ TEST_F(GrpcTlsBackendTest, NeverFallsBackToClearText) {
   ExpectNoServer(plain.address, &tls);
   EXPECT_EQ(plain.service.calls(), 0u);
   backend_.reset();
+}
+
+TEST_F(GrpcTlsBackendTest, ChecksTheServersNameAfterAReloadToo) {
+  Serve("127.0.0.1:0", "token-server.internal");
+  auto tls = Tls();
+  tls.set_server_name("other.internal");
+  ExpectNoServer("127.0.0.1:" + port_, &tls);
+  Make("own", Client(ca_));
+  EXPECT_TRUE(backend_->ReloadTls(ReadFile).empty());
+  // A name is refused as before, however long the new files have been in use.
+  const auto end = std::chrono::steady_clock::now() + seconds(2);
+  while (std::chrono::steady_clock::now() < end) EXPECT_FALSE(AskAgain(milliseconds(500)).has_token());
+}
+
+TEST_F(GrpcTlsBackendTest, KeepsItsFilesIfAReloadFindsAProblem) {
+  Serve();
+  const auto tls = Tls();
+  const std::string target = "127.0.0.1:" + port_;
+  EXPECT_TRUE(Ask(target, &tls).has_token());
+  const std::string key = *ReadFile(own_.key_file);
+  for (const std::string& content : {std::string(), key.substr(0, key.size() / 2), *ReadFile(ca_.key_file)}) {
+    folder_.Write("own.key", content);
+    const auto problems = backend_->ReloadTls(ReadFile);
+    ASSERT_EQ(problems.size(), 1u);
+    EXPECT_EQ(problems[0].path, "server.tls.key_file");
+    EXPECT_THAT(problems[0].message, ::testing::HasSubstr(own_.key_file));
+    EXPECT_THAT(problems[0].message, ::testing::Not(::testing::HasSubstr(key.substr(40, 40))));
+  }
+  folder_.Write("own.key", key);
+  const std::string ca = *ReadFile(ca_.cert_file);
+  folder_.Write("ca.crt", ca.substr(0, ca.size() / 2));
+  const auto problems = backend_->ReloadTls(ReadFile);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].path, "server.tls.ca_file");
+  EXPECT_TRUE(AskAgain(kPatience).has_token());
+}
+
+// The first use of the system's authorities in a process decides about them.
+TEST_F(GrpcTlsBackendTest, BelievesTheSystemsAuthoritiesWithoutAnyOfItsOwn) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const auto ask = [this](const std::string& system_authorities) {
+    setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", system_authorities.c_str(), 1);
+    Serve();
+    auto tls = Tls();
+    tls.clear_ca_file();
+    _exit(Ask("127.0.0.1:" + port_, &tls).has_token() ? 0 : 1);
+  };
+  EXPECT_EXIT(ask(ca_.cert_file), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(ask(other_ca_.cert_file), ::testing::ExitedWithCode(1), "");
 }
 
 TEST_F(GrpcTlsBackendTest, ReadsItsFilesOrSaysWhichOneIsBad) {

@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -50,7 +52,6 @@ class GrpcTls : public testing::AuthorityFixture {
  protected:
   GrpcTls() : ca_(Make("ca", Authority())), other_ca_(Make("other-ca", Authority())) {
     server_files_ = Make("server", SignedBy(ca_));
-    state_ = Build(kMtlsYaml);
   }
   ~GrpcTls() override { server_.reset(); }
 
@@ -80,13 +81,36 @@ class GrpcTls : public testing::AuthorityFixture {
     return WriteCertificate(folder_, name, options);
   }
 
+  // A server's certificate with this common name.
+  CertificateOptions Named(const std::string& name) const {
+    CertificateOptions options = SignedBy(ca_);
+    options.common_name = name;
+    return options;
+  }
+  // The common name that a new handshake shows.
+  std::string ShownName() const {
+    TlsClientOptions options;
+    options.alpn = {"h2"};
+    return TlsClient(Port(), options).peer_name();
+  }
+  // Whether something comes true in the time that a reload may take; the limit leaves room for machines under load.
+  template <typename Condition>
+  static bool Within(Condition condition) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > limit) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+  }
+
   void Serve(bool optional, bool with_ca = true) {
     config::v1::ServerConfig config;
     config.mutable_listen()->set_grpc("127.0.0.1:0");
     auto& tls = *config.mutable_listen()->mutable_tls();
     tls.set_cert_file(server_files_.cert_file);
     tls.set_key_file(server_files_.key_file);
-    if (with_ca) tls.set_client_ca_file(ca_.cert_file);
+    if (with_ca) tls.set_client_ca_file(client_ca_file_.empty() ? ca_.cert_file : client_ca_file_);
     tls.set_client_cert_optional(optional);
     ASSERT_EQ(FormatProblems("f", CheckServerConfig(config, {})), "");
     auto server = TokenServer::Start(WithDefaults(config, {}), {}, authorities_, metrics_);
@@ -149,7 +173,8 @@ class GrpcTls : public testing::AuthorityFixture {
   CertificateFiles ca_;
   CertificateFiles other_ca_;
   CertificateFiles server_files_;
-  Authorities authorities_{std::make_shared<const TokenAuthority>(state_, clock_, metrics_)};
+  Authorities authorities_{std::make_shared<const TokenAuthority>(Build(kMtlsYaml), clock_, metrics_)};
+  std::string client_ca_file_;  // empty: that of ca_
   std::unique_ptr<TokenServer> server_;
 };
 
@@ -250,6 +275,83 @@ TEST_F(GrpcTls, SpeaksOnlyModernVersions) {
     const TlsClient client(Port(), options);
     EXPECT_EQ(client.secure(), expected) << version << client.error();
   }
+}
+
+TEST_F(GrpcTls, ShowsANewCertificateAfterAReloadAndKeepsConnections) {
+  server_files_ = Make("server", Named("first"));
+  Serve(/*optional=*/true);
+  EXPECT_EQ(ShownName(), "first");
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = *ReadFile(ca_.cert_file);
+  const auto standing = grpc::CreateChannel(server_->address(), grpc::SslCredentials(options));
+  ASSERT_TRUE(standing->WaitForConnected(std::chrono::system_clock::now() + kPatience));
+  Make("server", Named("second"));
+  EXPECT_EQ(FormatProblems("", server_->ReloadTls(ReadFile)), "");
+  EXPECT_TRUE(Within([&] { return ShownName() == "second"; }));
+  grpc::ClientContext context;
+  v1::IssueParticipantTokenResponse response;
+  const auto status = v1::TokenService::NewStub(standing)->IssueParticipantToken(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED) << status.error_message();
+  EXPECT_EQ(standing->GetState(false), GRPC_CHANNEL_READY) << "a connection that stood has ended";
+}
+
+TEST_F(GrpcTls, BelievesOtherAuthoritiesAfterAReload) {
+  CertificateOptions authority = Authority();
+  authority.common_name = "the next authority";
+  const auto next_ca = Make("next-ca", authority);
+  const std::string old_text = *ReadFile(ca_.cert_file);
+  const std::string next_text = *ReadFile(next_ca.cert_file);
+  const auto old_client = Make("old-client", Names(ca_, {"spiffe://acme/sa/old"}));
+  const auto next_client = Make("next-client", Names(next_ca, {"spiffe://acme/sa/next"}));
+  const std::string trusted = folder_.Write("trusted", old_text);
+  client_ca_file_ = trusted;
+  Serve(/*optional=*/false);
+  EXPECT_EQ(Ask(&old_client).identity, "spiffe://acme/sa/old");
+  ExpectNoConnection(Ask(&next_client));
+  folder_.Write("trusted", old_text + next_text);
+  EXPECT_EQ(FormatProblems("", server_->ReloadTls(ReadFile)), "");
+  EXPECT_TRUE(Within([&] { return Ask(&next_client).identity == "spiffe://acme/sa/next"; }));
+  EXPECT_EQ(Ask(&old_client).identity, "spiffe://acme/sa/old");
+  folder_.Write("trusted", next_text);
+  EXPECT_EQ(FormatProblems("", server_->ReloadTls(ReadFile)), "");
+  EXPECT_TRUE(Within([&] { return !Ask(&old_client).status.ok(); })) << "a client whose authority is gone gets in";
+  ExpectNoConnection(Ask(&old_client));
+  EXPECT_EQ(Ask(&next_client).identity, "spiffe://acme/sa/next");
+  ExpectNoConnection(Ask(nullptr));
+}
+
+TEST_F(GrpcTls, KeepsItsFilesIfAReloadFindsAProblem) {
+  server_files_ = Make("server", Named("first"));
+  client_ca_file_ = folder_.Write("trusted", *ReadFile(ca_.cert_file));
+  Serve(/*optional=*/false);
+  const auto client = Make("client", Names(ca_, {"spiffe://acme/sa/recorder"}));
+  const auto next = Make("next", Named("second"));
+  const std::string certificate = *ReadFile(server_files_.cert_file);
+  const std::string key = *ReadFile(server_files_.key_file);
+  const auto expect_refused = [&](const std::string& path, const std::string& file) {
+    const auto problems = server_->ReloadTls(ReadFile);
+    ASSERT_EQ(problems.size(), 1u) << path;
+    EXPECT_EQ(problems[0].path, path);
+    EXPECT_THAT(problems[0].message, HasSubstr(file));
+    EXPECT_THAT(problems[0].message, ::testing::Not(HasSubstr(key.substr(40, 40))));
+  };
+  folder_.Write("server.key", *ReadFile(next.key_file));
+  expect_refused("listen.tls.key_file", server_files_.key_file);
+  folder_.Write("server.key", key);
+  folder_.Write("server.crt", certificate.substr(0, 100));
+  expect_refused("listen.tls.cert_file", server_files_.cert_file);
+  // The pair is new and good, but not the authorities.
+  folder_.Write("server.crt", *ReadFile(next.cert_file));
+  folder_.Write("server.key", *ReadFile(next.key_file));
+  folder_.Write("trusted", "");
+  expect_refused("listen.tls.client_ca_file", client_ca_file_);
+  EXPECT_EQ(Ask(&client).identity, "spiffe://acme/sa/recorder");
+  folder_.Write("trusted", *ReadFile(ca_.cert_file));
+  Make("server", Named("third"));
+  EXPECT_EQ(FormatProblems("", server_->ReloadTls(ReadFile)), "");
+  std::set<std::string> shown;
+  EXPECT_TRUE(Within([&] { return shown.insert(ShownName()).first->compare("third") == 0; }));
+  EXPECT_EQ(shown.count("second"), 0u) << "something of a refused reload was used";
 }
 
 TEST_F(GrpcTls, ChecksItsFiles) {

@@ -25,6 +25,7 @@ void UseAll(Metrics& metrics) {
   metrics.Issued("APIkey", "web", "participant");
   metrics.Denied("other", v1::NO_POLICY);
   metrics.UnknownFields(2);
+  metrics.TlsCertificate("http", std::chrono::sys_seconds(std::chrono::seconds(1893456000)));
 }
 
 TEST(Metrics, CountsByLabels) {
@@ -46,6 +47,7 @@ TEST(Metrics, CountsByLabels) {
           R"(livekit_token_issued_total{caller="web",key="APIkey",kind="minted"} 1)",
           R"(livekit_token_denied_total{caller="other",reason="NO_POLICY"} 2)",
           "livekit_token_unknown_fields_total 4",
+          R"(tls_certificate_not_after_timestamp_seconds{role="http"} 1893456000)",
           R"(livekit_token_build_info{version=")",
       }) {
     EXPECT_THAT(text, HasSubstr(line));
