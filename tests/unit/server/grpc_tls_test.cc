@@ -50,7 +50,6 @@ class GrpcTls : public testing::AuthorityFixture {
  protected:
   GrpcTls() : ca_(Make("ca", Authority())), other_ca_(Make("other-ca", Authority())) {
     server_files_ = Make("server", SignedBy(ca_));
-    state_ = Build(kMtlsYaml);
   }
   ~GrpcTls() override { server_.reset(); }
 
@@ -149,7 +148,7 @@ class GrpcTls : public testing::AuthorityFixture {
   CertificateFiles ca_;
   CertificateFiles other_ca_;
   CertificateFiles server_files_;
-  Authorities authorities_{std::make_shared<const TokenAuthority>(state_, clock_, metrics_)};
+  Authorities authorities_{std::make_shared<const TokenAuthority>(Build(kMtlsYaml), clock_, metrics_)};
   std::unique_ptr<TokenServer> server_;
 };
 
