@@ -23,8 +23,10 @@ struct GrpcBackendOptions {
 };
 
 // Sends items that come while others are in flight together, in calls of BatchIssueParticipantTokens (batcher.h), round
-// robin over the addresses of the target. What no server has answered is asked for again until the item's time is up.
-// When no server can be reached, items get UNAVAILABLE soon, and tokens again when one is back, without a restart.
+// robin over the addresses of the target. What no server has answered is asked for again, of another server beside one
+// that does not answer in time; one that fails its calls or answers none is left alone for some seconds, if there are
+// others. When no server can be reached, items get UNAVAILABLE soon, and tokens again when one is back, without a
+// restart.
 class GrpcBackend : public Backend {
  public:
   // Starts to connect and returns at once. `metrics` must outlive the backend. Errors: the target is not valid.

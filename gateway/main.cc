@@ -12,6 +12,7 @@
 #include "gateway/gateway.h"
 #include "gateway/grpc_backend.h"
 #include "gateway/overrides.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "http/admin.h"
 #include "service/config.h"
 #include "service/grpc_log.h"
@@ -20,6 +21,7 @@
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/reloader.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
 #include "service/stack_dump.h"
@@ -43,12 +45,20 @@ ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, devices a
 namespace livekit::token::gateway {
 namespace {
 
-// Reads the file's text, if there is one, and lets flags and environment override it.
-ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, config::v1::GatewayConfig& config) {
-  if (!yaml.empty()) {
-    ConfigProblems problems = ReadYaml(yaml, config);
+using google::protobuf::util::MessageDifferencer;
+
+// Reads the file, if there is one, and lets flags and environment override it. Returns the configuration with defaults.
+config::v1::GatewayConfig LoadConfig(FileSnapshot& files, const GatewayOptions& options, ConfigProblems& problems) {
+  config::v1::GatewayConfig config;
+  if (const std::string file = absl::GetFlag(FLAGS_config); !file.empty()) {
+    auto text = files.Read(file);
+    if (text.ok()) {
+      problems = ReadYaml(*text, config);
+    } else {
+      problems.push_back({"", std::string(text.status().message())});
+    }
     // What could not be read would only cause problems that are none.
-    if (!problems.empty()) return problems;
+    if (!problems.empty()) return config;
   }
   GatewayOverrides overrides;
   overrides.http_listen = absl::GetFlag(FLAGS_http_listen);
@@ -57,10 +67,28 @@ ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, 
   overrides.cors_origin = FlagOrEnv(absl::GetFlag(FLAGS_cors_origin), "LIVEKIT_TOKEN_CORS_ORIGIN");
   overrides.caller_token_file = absl::GetFlag(FLAGS_caller_token_file);
   ApplyOverrides(overrides, config);
-  return CheckGatewayConfig(config, options, /*standalone=*/false);
+  problems = CheckGatewayConfig(config, options, /*standalone=*/false, files.reader());
+  return WithDefaults(std::move(config), options);
 }
 
-int Serve(const config::v1::GatewayConfig& config, GatewayOptions options, const SystemdNotifier& systemd) {
+// Takes changed certificates and a changed caller token into use.
+ConfigProblems Reload(FileSnapshot& files, const config::v1::GatewayConfig& running, const GatewayOptions& options,
+                      GrpcBackend& backend, Gateway& gateway) {
+  ConfigProblems problems;
+  const config::v1::GatewayConfig next = LoadConfig(files, options, problems);
+  if (!problems.empty()) return problems;
+  if (!MessageDifferencer::Equals(running, next)) {
+    Log(LogLevel::kWarn, "restart_needed",
+        {{"path", absl::GetFlag(FLAGS_config)}, {"hint", "has changed, and is read only at the start"}});
+  }
+  problems = backend.ReloadCallerToken(files.reader());
+  if (problems.empty()) problems = backend.ReloadTls(files.reader());
+  if (problems.empty()) problems = gateway.ReloadTls(files.reader());
+  return problems;
+}
+
+int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayOptions options,
+          const SystemdNotifier& systemd) {
   Metrics metrics;
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
@@ -68,7 +96,7 @@ int Serve(const config::v1::GatewayConfig& config, GatewayOptions options, const
   backend_options.batch.max_attempts = config.server().max_attempts();
   backend_options.batch.attempt_timeout = ToMillis(config.server().attempt_timeout());
   if (const std::string& path = config.server().caller_token_file(); !path.empty()) {
-    auto token = CallerToken::Create(path);
+    auto token = CallerToken::Create(path, files.reader());
     if (!token.ok()) return FailStart(token.status());
     backend_options.caller_token = *std::move(token);
   }
@@ -97,14 +125,14 @@ int Serve(const config::v1::GatewayConfig& config, GatewayOptions options, const
   Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", std::string_view(admin_address)}});
   Log(LogLevel::kInfo, "listening", {{"name", "http"}, {"address", std::string_view(http_address)}});
 
+  Reloader reloader(
+      files, [&](FileSnapshot& now) { return Reload(now, config, options, **backend, **gateway); }, nullptr, metrics);
+
   Service service{lifecycle, metrics, heartbeats, systemd};
   service.has_started = [&backend = **backend] { return backend.Ready(); };
+  service.reload = [&reloader] { reloader.Reload(); };
   service.discourage = [&gateway = **gateway] { gateway.Discourage(); };
-  service.drain = [&gateway](std::chrono::steady_clock::time_point deadline) {
-    const bool clean = (*gateway)->Drain(deadline);
-    gateway->reset();
-    return clean;
-  };
+  service.drain = [&gateway](std::chrono::steady_clock::time_point deadline) { return (*gateway)->Drain(deadline); };
   service.drain_delay = ToMillis(config.drain().delay());
   service.drain_timeout = ToMillis(config.drain().timeout());
   return RunService(service);
@@ -124,18 +152,13 @@ int Main(int argc, char** argv) {
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
-  const std::string file = absl::GetFlag(FLAGS_config);
-  std::string yaml;
-  if (!file.empty()) {
-    auto text = ReadFile(file);
-    if (!text.ok()) return FailStart(text.status());
-    yaml = *std::move(text);
-  }
-  config::v1::GatewayConfig config;
-  const ConfigProblems problems = LoadConfig(yaml, options, config);
-  if (const auto ended = ReportConfig(file, problems, absl::GetFlag(FLAGS_check_config))) return *ended;
+  FileSnapshot files;
+  ConfigProblems problems;
+  const config::v1::GatewayConfig config = LoadConfig(files, options, problems);
+  const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), problems, absl::GetFlag(FLAGS_check_config));
+  if (ended.has_value()) return *ended;
   if (auto status = SetLogLevel(config.log_level()); !status.ok()) return FailStart(status);
-  return Serve(WithDefaults(std::move(config), options), options, systemd);
+  return Serve(config, files, options, systemd);
 }
 
 }  // namespace

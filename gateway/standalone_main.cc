@@ -84,6 +84,12 @@ struct Startup {
   config::v1::GatewayConfig gateway;
 };
 
+// Problems of the gateway's configuration, with their places in the file of both.
+ConfigProblems InSection(ConfigProblems problems) {
+  for (auto& problem : problems) problem.path = problem.path.empty() ? "gateway" : ConfigPath("gateway", problem.path);
+  return problems;
+}
+
 Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gateway_options, const SharedParts& shared) {
   ServerOverrides server_overrides;
   server_overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
@@ -114,10 +120,11 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
   const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
   startup.server = PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options,
                                  ProcessEnvironment, check_only, shared);
-  for (auto& problem : CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true)) {
-    problem.path = problem.path.empty() ? "gateway" : ConfigPath("gateway", problem.path);
+  for (auto& problem :
+       InSection(CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true, shared.files->reader()))) {
     startup.server.problems.push_back(std::move(problem));
   }
+  if (!startup.server.problems.empty()) startup.server.state = nullptr;
   startup.gateway = WithDefaults(std::move(startup.gateway), gateway_options);
   return startup;
 }
@@ -130,7 +137,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
           GatewayOptions gateway_options, Metrics& metrics, const SystemdNotifier& systemd) {
   const config::v1::ServerConfig& config = live.startup().config;
   Heartbeats heartbeats;
-  Lifecycle lifecycle;
+  Lifecycle lifecycle([&live]() -> std::vector<Check> { return {CheckOf(live.state())}; });
   server_options.heartbeats = &heartbeats;
   gateway_options.heartbeats = &heartbeats;
   gateway_options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
@@ -150,7 +157,10 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
     std::fputs(DevBanner(config, (*gateway)->address(), (*server)->address()).c_str(), stdout);
     std::fflush(stdout);
   }
-  live.Watch([](FileSnapshot&) { return ConfigProblems(); });
+  live.Watch([&server = **server, &gateway = **gateway](FileSnapshot& files) {
+    ConfigProblems problems = server.ReloadTls(files.reader());
+    return problems.empty() ? InSection(gateway.ReloadTls(files.reader())) : problems;
+  });
 
   Service service{lifecycle, metrics, heartbeats, systemd};
   service.set_ready = [&server = **server](bool ready) { server.SetServing(ready); };

@@ -80,7 +80,7 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
   const ServerStartup& startup = live.startup();
   Heartbeats heartbeats;
   options.heartbeats = &heartbeats;
-  Lifecycle lifecycle;
+  Lifecycle lifecycle([&live]() -> std::vector<Check> { return {CheckOf(live.state())}; });
   auto admin =
       http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, heartbeats, {{"/debug/keys", [&] {
                                                                                                return KeysPage(live);
@@ -94,7 +94,7 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
   Log(LogLevel::kInfo, "listening", {{"name", "grpc"}, {"address", std::string_view((*server)->address())}});
   if (options.dev) std::fputs(DevBanner(startup.config, "", (*server)->address()).c_str(), stdout);
   std::fflush(stdout);
-  live.Watch([](FileSnapshot&) { return ConfigProblems(); });
+  live.Watch([&server = **server](FileSnapshot& files) { return server.ReloadTls(files.reader()); });
 
   Service service{lifecycle, metrics, heartbeats, systemd};
   service.set_ready = [&server = **server](bool ready) { server.SetServing(ready); };

@@ -50,7 +50,7 @@ ServerStartup PrepareServer(const cfg::ServerConfig* file_config, const ServerOv
   if (!overrides.grpc_listen.empty()) config.mutable_listen()->set_grpc(overrides.grpc_listen);
   if (!overrides.admin_listen.empty()) config.mutable_listen()->set_admin(overrides.admin_listen);
   if (overrides.reflection) config.set_reflection(true);
-  startup.problems = CheckServerConfig(config, options);
+  startup.problems = CheckServerConfig(config, options, shared.files ? shared.files->reader() : ReadFile);
   BuildOptions build;
   build.environment = environment;
   build.dev = options.dev;

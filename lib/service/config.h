@@ -1,7 +1,6 @@
 // Configuration files: YAML into protobuf messages, strictly.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+#include "service/file_snapshot.h"
 
 namespace livekit::token {
 
@@ -36,9 +36,6 @@ ConfigProblems ReadYamlWithSection(std::string_view yaml, google::protobuf::Mess
 
 // Reads a whole file of at most `max_bytes`. Errors name the file, not its content.
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes = 1 << 20);
-
-// Something that reads files as ReadFile does: the file system as it is, or one state of it (watched_files.h).
-using FileReader = std::function<absl::StatusOr<std::string>(const std::string& path, std::size_t max_bytes)>;
 
 // `file: path: message` a line each.
 std::string FormatProblems(std::string_view file, const ConfigProblems& problems);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -12,6 +13,9 @@
 #include "base/secret.h"
 
 namespace livekit::token {
+
+// Something that reads files as ReadFile of config.h does: the file system as it is, or one state of it.
+using FileReader = std::function<absl::StatusOr<std::string>(const std::string& path, std::size_t max_bytes)>;
 
 // Reads files so that those which are replaced together are read together. Kubernetes swaps all files of a volume at
 // once, by a new folder behind the symbolic link `..data`; so every folder is opened once, `..data` followed, and all
@@ -37,8 +41,12 @@ class FileSnapshot {
 
   // The file at `path`. Errors: FailedPrecondition with the path and why, never with its content.
   absl::StatusOr<File> Get(const std::string& path, std::size_t max_bytes = kMaxBytes);
-  // A copy of its content; as FileReader of config.h.
+  // A copy of its content.
   absl::StatusOr<std::string> Read(const std::string& path, std::size_t max_bytes = kMaxBytes);
+  // Read as a function; it must not outlive the snapshot.
+  FileReader reader() {
+    return [this](const std::string& path, std::size_t max_bytes) { return Read(path, max_bytes); };
+  }
   // Whether there is anything to read at `path` is of no interest; it counts for `Fingerprint` and `paths`.
   void Touch(const std::string& path) { (void)Get(path); }
 

@@ -65,7 +65,7 @@ bool Lifecycle::Ready() const {
   if (!started_ || draining_) return false;
   if (!checks_) return true;
   const std::vector<Check> checks = checks_();
-  return std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
+  return std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok || !check.required; });
 }
 
 }  // namespace livekit::token

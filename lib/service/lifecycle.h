@@ -22,7 +22,8 @@ int WaitForStopSignal(const std::function<void()>& on_hangup);
 struct Check {
   std::string name;
   bool ok = true;
-  std::string detail;  // if not `ok`, why: our own text, shown to operators on this machine
+  std::string detail;    // if not `ok`, why: our own text, shown to operators on this machine
+  bool required = true;  // for readiness; otherwise it is only shown
 };
 
 // What the probes tell. Thread safety: all methods may be called concurrently.
@@ -44,7 +45,7 @@ class Lifecycle {
   bool started() const { return started_; }
   bool draining() const { return draining_; }
   bool failed() const { return failed_; }
-  // Started, not draining, and every check is ok.
+  // Started, not draining, and every check that is required is ok.
   bool Ready() const;
   // What Ready looks at, one by one.
   std::vector<Check> Checks() const;

@@ -49,6 +49,17 @@ Reloader::State Reloader::state() const {
   return state_;
 }
 
+Check CheckOf(const Reloader::State& state) {
+  Check check{"configuration", state.refused.empty(), "", /*required=*/false};
+  if (!check.ok) {
+    const ConfigProblem& first = state.refused.front();
+    check.detail = "generation " + state.generation +
+                   " stays in use, a newer one was refused: " + (first.path.empty() ? "" : first.path + ": ") +
+                   first.message;
+  }
+  return check;
+}
+
 void Reloader::Run() {
   Watch();
   // What changed between the start and the first watch.
@@ -57,7 +68,7 @@ void Reloader::Run() {
     const bool asked = AwaitReason();
     if (stopping_) return;
     if (asked || HasChanged()) Try();
-    tidy_();
+    if (tidy_) tidy_();
   }
 }
 

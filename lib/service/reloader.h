@@ -13,6 +13,7 @@
 #include "service/config.h"
 #include "service/file_snapshot.h"
 #include "service/folder_watch.h"
+#include "service/lifecycle.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
@@ -44,8 +45,8 @@ class Reloader {
     ConfigProblems refused;  // of a newer generation; empty if there is none
   };
 
-  // `in_use` is what the process has started with. `tidy` is called from time to time. `metrics` must outlive the
-  // object.
+  // `in_use` is what the process has started with. `tidy` (null: nothing) is called from time to time. `metrics` must
+  // outlive the object.
   Reloader(const FileSnapshot& in_use, Apply apply, std::function<void()> tidy, Metrics& metrics,
            const ReloaderOptions& options = {});
   ~Reloader();
@@ -80,5 +81,8 @@ class Reloader {
 
   std::thread thread_;  // last, since it uses the others
 };
+
+// What `/readyz?verbose` says of it. A generation that was refused is no reason not to be ready.
+Check CheckOf(const Reloader::State& state);
 
 }  // namespace livekit::token

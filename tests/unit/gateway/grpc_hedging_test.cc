@@ -95,7 +95,6 @@ TEST_F(GrpcHedgingTest, CountsEveryAttempt) {
   service.AwaitCall(2);
   EXPECT_THAT(metrics.Serialize(),
               HasSubstr(R"(grpc_client_attempt_started_total{grpc_method="BatchIssueParticipantTokens"} 2)"));
-  hung = false;
   backend.reset();
   EXPECT_EQ(ReasonOf(std::move(future)), v1::UNAVAILABLE);
   const std::string labels = R"({grpc_method="BatchIssueParticipantTokens",grpc_status="CANCELLED"} 2)";
