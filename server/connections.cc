@@ -14,8 +14,8 @@ constexpr int kMaxIdleMs = 300'000;
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
 constexpr int kHandshakeTimeoutMs = 5'000;
-// More calls than a gateway has in flight by default (limits.pending_requests). With fewer, callers whose token takes no
-// time would wait behind those whose credentials are with a service that is slow.
+// More calls than a gateway has in flight by default (limits.pending_requests). With fewer, callers whose token takes
+// no time would wait behind those whose credentials are with a service that is slow.
 constexpr int kMaxStreams = 5000;
 
 void CheckTime(const std::string& path, bool present, const Duration& time, ConfigProblems& problems) {
