@@ -37,7 +37,11 @@ TEST(CheckGatewayConfig, AcceptsAnEmptyFileAndACompleteOne) {
   EXPECT_THAT(Paths({}, {}, true), IsEmpty());
   EXPECT_THAT(Paths(FromYaml(R"(
 listen: { http: "127.0.0.1:0", admin: "[::1]:9464" }
-server: { address: "dns:///localhost:50051", caller_token_file: /etc/livekit/key, max_attempts: 5, attempt_timeout: 10s }
+server:
+  address: dns:///localhost:50051
+  caller_token_file: /etc/livekit/key
+  max_attempts: 5
+  attempt_timeout: 10s
 relay_headers: [authorization, x-api-key]
 relay_cookies: [session, "*authjs.session-token*"]
 trusted_headers: { headers: [x-auth-request-user, x-auth-request-email], networks: [10.0.3.0/24, "::1"] }
