@@ -99,11 +99,13 @@ class Loads:
 
 
 def http_load(cluster, rate=200, **more):
-    return {"http": cluster.http, "rate": rate, "seconds": 600, **more}
+    """Flags of a load on all gateways until it is stopped; every token must verify with the cluster's keys."""
+    return {"http": cluster.http, "rate": rate, "seconds": 600, "verify_keys": cluster.keys, **more}
 
 
 def grpc_load(cluster, rate=200, retries="on", **more):
+    """The same on all servers, as the calling program that may mint."""
     return {
-        "grpc": cluster.target, "rate": rate, "seconds": 600, "retries": retries,
+        "grpc": cluster.target, "rate": rate, "seconds": 600, "retries": retries, "verify_keys": cluster.keys,
         "credential_file": cluster.minter_key, **more,
     }

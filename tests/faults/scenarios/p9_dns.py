@@ -72,7 +72,10 @@ def scale_out(folder):
         cluster.start()
         quiet = control(**how)
         with loads(**how) as running:
-            time.sleep(1)
+            # The worst moment is right after the name has been resolved.
+            asked = stub.asked[name_of("http")]
+            await_that(lambda: stub.asked[name_of("http")] > asked, "name resolved again")
+            time.sleep(0.1)
             result.check("the third is not used before", cluster.servers[2].tokens() == 0)
             stub.zone[name_of("http")] = net.hosts((1, 2, 3))
             bound = AGE + 6

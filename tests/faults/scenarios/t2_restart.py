@@ -15,7 +15,7 @@ def restart(folder):
             cluster.add_server()
         cluster.add_gateway(server=", max_attempts: 1")
         cluster.start()
-        how = {"http": http_load(cluster), "grpc": grpc_load(cluster, retries="off")}
+        how = {"http": http_load(cluster, rate=400), "grpc": grpc_load(cluster, rate=400, retries="off")}
         quiet = control(**how)
         with loads(**how) as running:
             for server in cluster.servers:
