@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,11 +59,24 @@ class Failed(Exception):
     """A program did not do what it had to; its text is a sentence."""
 
 
-def need_root(what):
+def need_namespaces(what):
     """Fails unless mount and network namespaces can be made."""
+    need_tool("unshare")
     for option in ("-m", "-n"):
         if subprocess.run(["unshare", option, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
             raise Missing(f"{what} needs namespaces: run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN")
+
+
+def need_tool(*names):
+    for name in names:
+        if shutil.which(name) is None:
+            raise Missing(f"there is no {name}: ./dev packages faults")
+
+
+def need_programs():
+    for name in ("fault_load", "livekit-token-server", "livekit-token-gateway"):
+        if not (BIN / name).exists():
+            raise Missing(f"there is no {name} in {BIN}: ./dev faults builds it")
 
 
 def await_that(condition, what, patience=PATIENCE, interval=0.02):

@@ -5,7 +5,7 @@ import time
 
 from dns_stub import DnsStub, resolve_by
 from load import http_load
-from processes import Cluster, await_that, free_port, need_root
+from processes import Cluster, await_that, free_port, need_namespaces
 from scenario import Result, control, loads, scenario
 
 AGE = 2  # seconds, of connections; when they end, names are resolved again
@@ -40,7 +40,6 @@ def name_of(load):
 
 def cluster_by_name(cluster, net, stub, rooms):
     """Three servers at one port, and for each room a gateway that finds the first two by a name of its own."""
-    need_root("a DNS server for some programs only")
     port = free_port()
     for number in (1, 2, 3):
         cluster.add_server(net.host(number), listen=f", max_connection_age: {AGE}s", port=port, rooms=rooms,
@@ -65,6 +64,7 @@ def await_third(cluster, room, begin, patience):
 
 @scenario("t9", "a third server is added to the name in DNS: it is used within max age + 6 s")
 def scale_out(folder):
+    need_namespaces("a DNS server for some programs only")
     result = Result()
     net = Net()
     with DnsStub(net.host(53)) as stub, Cluster(folder) as cluster:
@@ -88,6 +88,7 @@ def scale_out(folder):
 
 @scenario("p9", f"DNS fails for {FAULT} s (NXDOMAIN, SERVFAIL, 5 s late, empty, wrong address)")
 def dns_faults(folder):
+    need_namespaces("a DNS server for some programs only")
     result = Result()
     net = Net()
     with DnsStub(net.host(53)) as stub, Cluster(folder) as cluster:
