@@ -28,6 +28,7 @@ authenticators:
   - {{ name: anyone, anonymous: {{}} }}
   - {{ name: programs, api_keys: {{ file: "{programs}", header: authorization }} }}
 policies:
+  - {{ name: program, match: {{ authenticator: programs }}, room: {{ client: allow }}, identity: {{ client: allow }} }}
 {policies}services:
   - {{ name: gateway, match: {{ authenticator: programs, subject: gateway }}, relay: true }}
   - name: minter
