@@ -1,0 +1,81 @@
+"""What a scenario is: a fault under load beside the same load without it, and what must hold."""
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+from load import Loads
+
+CONTROL_SECONDS = 3
+SCENARIOS = {}
+
+
+@dataclass
+class Result:
+    """What a scenario has found: `rows` of (load, control, report), and checks of (sentence, whether it holds)."""
+
+    rows: list = field(default_factory=list)
+    checks: list = field(default_factory=list)
+    figures: dict = field(default_factory=dict)
+
+    def check(self, sentence, holds):
+        self.checks.append((sentence, bool(holds)))
+
+    def figure(self, name, value):
+        self.figures[name] = round(value, 3) if isinstance(value, float) else value
+
+    def none_failed(self, control, faulty):
+        """Adds reports by name as rows. In none of them may a request have failed."""
+        self.add(control, faulty)
+        for name, report in faulty.items():
+            self.at_most(name, report, 0)
+
+    def at_most(self, name, report, share):
+        """At most this share of the requests of a load may have failed."""
+        text = f"{name}: at most {share:.2%} failed" if share else f"{name}: none failed"
+        self.check(f"{text}; {report.failed} of {report.requests} did ({report.outcomes_text})",
+                   report.requests > 0 and report.failed <= share * report.requests)
+
+    def add(self, control, faulty):
+        """Adds reports by name as rows. The control never fails, or it would say nothing."""
+        for name, report in faulty.items():
+            quiet = control[name]
+            self.rows.append((name, quiet, report))
+            self.check(f"{name}: none of the control failed; {quiet.failed} of {quiet.requests} did "
+                       f"({quiet.outcomes_text})", quiet.ok > 0 and quiet.failed == 0)
+
+    @property
+    def passed(self):
+        return bool(self.checks) and all(holds for _, holds in self.checks)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    title: str
+    run: object
+
+
+def scenario(name, title):
+    """Makes a function of a folder that returns a Result the scenario `name`."""
+
+    def add(function):
+        assert name not in SCENARIOS, name
+        SCENARIOS[name] = Scenario(name, title, function)
+        return function
+
+    return add
+
+
+@contextlib.contextmanager
+def loads(**how):
+    """Loads by name, under way."""
+    with Loads(**how) as running:
+        yield running
+
+
+def control(seconds=CONTROL_SECONDS, **how):
+    """Reports of the loads when there is no fault."""
+    with Loads(**how) as running:
+        time.sleep(seconds)
+        return running.stop()

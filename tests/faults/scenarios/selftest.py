@@ -1,0 +1,63 @@
+"""The harness's test of itself: it must notice what is wrong, or what it says of the scenarios means nothing."""
+
+import hostile_http
+from load import Loads, grpc_load, http_load
+from processes import Cluster, write
+from scenario import Result, control, loads, scenario
+
+REQUESTS = 10
+MOST_KILLS = 60
+
+
+@scenario("selftest", "without retries requests fail when servers are killed, and every kind of failure is told apart")
+def selftest(folder):
+    result = Result()
+    check_outcomes(result, folder)
+    kill_without_retries(result, folder)
+    return result
+
+
+def check_outcomes(result, folder):
+    """Each hostile gateway, and what was counted."""
+    keys = write(folder / "published.yaml", f"{hostile_http.KEY}: {hostile_http.SECRET}\n")
+    servers = {kind: hostile_http.HostileHttp(kind) for kind in hostile_http.ANSWERS}
+    how = {kind: {"http": server.address, "rate": 50, "seconds": REQUESTS / 50, "timeout": 0.5, "verify_keys": keys}
+           for kind, server in servers.items()}
+    with Loads(**how) as running:
+        reports = {kind: load.wait() for kind, load in running.loads.items()}
+    for kind, server in servers.items():
+        server.stop()
+        result.check(f"{kind}: {REQUESTS} {server.outcome} and nothing else ({reports[kind].outcomes_text})",
+                     reports[kind].outcomes == {server.outcome: REQUESTS}
+                     and reports[kind].failed == (0 if server.outcome == "201" else REQUESTS))
+    closed = reports["close"].events.get("connection_close", 0)
+    result.check(f"connections that say so are closed: {closed}", closed == REQUESTS)
+
+
+def kill_without_retries(result, folder):
+    """T1 until both kinds of clients have seen a failure."""
+    with Cluster(folder) as cluster:
+        for _ in range(3):
+            cluster.add_server()
+        cluster.add_gateway(server=", max_attempts: 1")
+        cluster.start()
+        how = {"http": http_load(cluster, rate=500), "grpc": grpc_load(cluster, rate=500, retries="off")}
+        quiet = control(**how)
+        kills = 0
+        while True:
+            with loads(**how) as running:
+                for server in cluster.servers:
+                    server.await_calls()
+                for server in cluster.servers * 2:
+                    server.kill()
+                    kills += 1
+                    server.start()
+                    server.await_calls()
+                reports = running.stop()
+            if kills >= MOST_KILLS or all(report.failed for report in reports.values()):
+                break
+        result.add(quiet, reports)
+        result.figure("kills", kills)
+        for name, report in reports.items():
+            result.check(f"{name}: some requests fail without retries; {report.failed} did in {kills} kills",
+                         report.failed > 0)
