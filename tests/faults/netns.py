@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 from processes import Failed, Missing, need_root
@@ -55,10 +56,12 @@ def enter(file):
 
 
 def remove_stale():
-    """Removes namespaces whose run is gone."""
+    """Removes namespaces whose run is gone, with all that still runs in them."""
     for line in command("ip", "netns", "list").splitlines():
         found = re.match(rf"{PREFIX}-(\d+)-\w+", line)
         if found and not pathlib.Path("/proc", found.group(1)).exists():
+            for pid in command("ip", "netns", "pids", found.group(0)).split():
+                os.kill(int(pid), signal.SIGKILL)
             command("ip", "netns", "delete", found.group(0))
 
 
@@ -148,7 +151,10 @@ class Net:
         """A further namespace, at the other end of a pair of virtual Ethernet devices or of a Wire (`link.wire`)."""
         link = Link(self, len(self.links))
         if wire:
-            link.wire = Wire(link.device)
+            try:
+                link.wire = Wire(link.device)
+            except OSError as error:
+                raise Missing(f"a wire needs TUN devices: {error}") from None
             self.wires.append(link.wire)
             command("ip", "link", "set", link.wire.far, "netns", link.name)
             command("ip", "-n", link.name, "link", "set", link.wire.far, "name", link.device)
