@@ -22,6 +22,8 @@ class Backend {
   virtual void Issue(Item item, Done done) = 0;
   // Whether a token server could be reached at least once.
   virtual bool Ready() const = 0;
+  // Whether one can be reached now, as far as is known.
+  virtual bool Reachable() const { return Ready(); }
 };
 
 }  // namespace livekit::token::gateway

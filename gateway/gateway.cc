@@ -217,8 +217,9 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
   if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(5);
   if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(10);
   if (!limits.has_idle_timeout()) limits.mutable_idle_timeout()->set_seconds(60);
+  if (config.readiness().require_backend().empty()) config.mutable_readiness()->set_require_backend("startup");
   auto& drain = *config.mutable_drain();
-  if (!drain.has_delay()) drain.mutable_delay()->set_seconds(0);
+  if (!drain.has_delay()) drain.mutable_delay()->set_seconds(options.dev ? 0 : 8);
   if (!drain.has_timeout()) drain.mutable_timeout()->set_seconds(20);
   return config;
 }
@@ -235,9 +236,15 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
   if (standalone) {
     if (!config.listen().admin().empty()) checker.Add("listen.admin", "belongs to the server's listen in this program");
     if (config.has_server()) checker.Add("server", "there is none to reach: this program holds both sides");
+    if (config.has_readiness()) checker.Add("readiness", "there is no server to reach: this program holds both sides");
+    if (config.has_drain()) checker.Add("drain", "belongs to the server's drain in this program");
   } else {
     checker.Listener("listen.admin", full.listen().admin(), options);
     CheckServer(full.server(), options, read, checker);
+    const std::string& backend = full.readiness().require_backend();
+    if (backend != "startup" && backend != "always") {
+      checker.Add("readiness.require_backend", "must be startup or always");
+    }
   }
   CheckEach("relay_headers", full.relay_headers(), checker, CheckRelayHeader);
   CheckEach("relay_cookies", config.relay_cookies(), checker, CheckCookieGlob);
@@ -312,6 +319,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   server.request_timeout = ToMillis(config.limits().request_timeout());
   server.idle_timeout = ToMillis(config.limits().idle_timeout());
   server.max_connections = config.limits().connections();
+  server.heartbeats = options.heartbeats;
+  server.on_listener_lost = options.on_listener_lost;
   if (const auto& listen = config.listen(); listen.has_tls()) {
     LKT_ASSIGN_OR_RETURN(server.tls,
                          http::TlsContext::FromFiles(listen.tls().cert_file(), listen.tls().key_file(), read));

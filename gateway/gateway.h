@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "gateway/backend.h"
 #include "livekit/token/config/v1/gateway_config.pb.h"
 #include "service/config.h"
+#include "service/heartbeat.h"
 #include "service/metrics.h"
 
 namespace livekit::token::gateway {
@@ -21,6 +23,9 @@ struct GatewayOptions {
   bool dev_private_network = false;
   // Token servers at any address without TLS, for networks that encrypt by themselves.
   bool allow_plaintext_grpc = false;
+  // As in http::ServerOptions, for the public listener.
+  Heartbeats* heartbeats = nullptr;
+  std::function<void()> on_listener_lost = nullptr;
 };
 
 // All problems of `config`, with their paths; empty means that Gateway::Start fails only for the machine's reasons.

@@ -148,6 +148,11 @@ class GrpcTransport : public BatchTransport {
   ConfigProblems ReloadCallerToken(const FileReader& read) {
     return caller_token_ ? caller_token_->Reload("server.caller_token_file", read) : ConfigProblems();
   }
+  bool reachable() const {
+    // Not READY alone: servers end old connections, and for a moment a new one is on its way.
+    const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+    return was_ready_ && state != GRPC_CHANNEL_TRANSIENT_FAILURE && state != GRPC_CHANNEL_SHUTDOWN;
+  }
 
  private:
   // Makes the channel connect before there are calls, which a probe waits for. gRPC gets nothing done on a channel
@@ -213,5 +218,7 @@ ConfigProblems GrpcBackend::ReloadTls(const FileReader& read) { return impl_->tr
 ConfigProblems GrpcBackend::ReloadCallerToken(const FileReader& read) {
   return impl_->transport.ReloadCallerToken(read);
 }
+
+bool GrpcBackend::Reachable() const { return impl_->transport.reachable(); }
 
 }  // namespace livekit::token::gateway

@@ -35,6 +35,9 @@ class GrpcBackend : public Backend {
 
   void Issue(Item item, Done done) override;
   bool Ready() const override;
+  // No if the last tries to connect have failed at every address. A server that answers is noticed at once, one that
+  // has gone without a word only when calls or keepalive fail.
+  bool Reachable() const override;
 
   // Reads the files of `server.tls` anew: all of them are used for handshakes at most 1.5 s from now, or, if anything
   // is wrong with one, none. Connections that stand are kept. Returns the problems, with their paths.

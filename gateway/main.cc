@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,10 +15,14 @@
 #include "http/admin.h"
 #include "service/config.h"
 #include "service/grpc_log.h"
+#include "service/heartbeat.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/run_service.h"
+#include "service/sd_notify.h"
+#include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (gateway.yaml)");
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
@@ -57,7 +60,7 @@ ConfigProblems LoadConfig(std::string_view yaml, const GatewayOptions& options, 
   return CheckGatewayConfig(config, options, /*standalone=*/false);
 }
 
-int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options) {
+int Serve(const config::v1::GatewayConfig& config, GatewayOptions options, const SystemdNotifier& systemd) {
   Metrics metrics;
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
@@ -77,10 +80,14 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
 
   auto backend = GrpcBackend::Create(std::move(backend_options), metrics);
   if (!backend.ok()) return FailStart(backend.status());
-  Lifecycle lifecycle([&backend = **backend]() -> std::vector<Check> {
-    return {{"token_server", backend.Ready(), "no token server could be reached"}};
+  const bool always = config.readiness().require_backend() == "always";
+  Lifecycle lifecycle([&backend = **backend, always]() -> std::vector<Check> {
+    return {{"token_server", always ? backend.Reachable() : backend.Ready(), "none could be reached"}};
   });
-  auto admin = http::Admin::Start({config.listen().admin(), metrics, lifecycle, nullptr, {}});
+  Heartbeats heartbeats;
+  options.heartbeats = &heartbeats;
+  options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
+  auto admin = http::Admin::Start({config.listen().admin(), metrics, lifecycle, heartbeats, {}});
   if (!admin.ok()) return FailStart(admin.status());
   auto gateway = Gateway::Start(config, options, **backend, metrics);
   if (!gateway.ok()) return FailStart(gateway.status());
@@ -89,21 +96,24 @@ int Serve(const config::v1::GatewayConfig& config, const GatewayOptions& options
   const std::string http_address = (*gateway)->address();
   Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", std::string_view(admin_address)}});
   Log(LogLevel::kInfo, "listening", {{"name", "http"}, {"address", std::string_view(http_address)}});
-  lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal(nullptr);
-  Log(LogLevel::kInfo, "draining", {{"signal", signal}});
-  lifecycle.SetDraining();
-  (*gateway)->Discourage();
-  std::this_thread::sleep_for(ToMillis(config.drain().delay()));
-  const bool clean = (*gateway)->Drain(std::chrono::steady_clock::now() + ToMillis(config.drain().timeout()));
-  gateway->reset();
-  Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
-  return clean ? kExitClean : kExitDrainDeadline;
+  Service service{lifecycle, metrics, heartbeats, systemd};
+  service.has_started = [&backend = **backend] { return backend.Ready(); };
+  service.discourage = [&gateway = **gateway] { gateway.Discourage(); };
+  service.drain = [&gateway](std::chrono::steady_clock::time_point deadline) {
+    const bool clean = (*gateway)->Drain(deadline);
+    gateway->reset();
+    return clean;
+  };
+  service.drain_delay = ToMillis(config.drain().delay());
+  service.drain_timeout = ToMillis(config.drain().timeout());
+  return RunService(service);
 }
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
   RouteGrpcLog();
   if (!ParseFlags(argc, argv, "livekit-token-gateway",
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
@@ -125,7 +135,7 @@ int Main(int argc, char** argv) {
   const ConfigProblems problems = LoadConfig(yaml, options, config);
   if (const auto ended = ReportConfig(file, problems, absl::GetFlag(FLAGS_check_config))) return *ended;
   if (auto status = SetLogLevel(config.log_level()); !status.ok()) return FailStart(status);
-  return Serve(WithDefaults(std::move(config), options), options);
+  return Serve(WithDefaults(std::move(config), options), options, systemd);
 }
 
 }  // namespace

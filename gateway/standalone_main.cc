@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "absl/flags/flag.h"
@@ -21,10 +20,14 @@
 #include "server/startup.h"
 #include "service/config.h"
 #include "service/grpc_log.h"
+#include "service/heartbeat.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/run_service.h"
+#include "service/sd_notify.h"
+#include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml with a section `gateway`)");
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
@@ -123,12 +126,16 @@ void LogListening(const char* name, const std::string& address) {
   Log(LogLevel::kInfo, "listening", {{"name", name}, {"address", std::string_view(address)}});
 }
 
-int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, const ServerOptions& server_options,
-          const GatewayOptions& gateway_options, Metrics& metrics) {
+int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, ServerOptions server_options,
+          GatewayOptions gateway_options, Metrics& metrics, const SystemdNotifier& systemd) {
   const config::v1::ServerConfig& config = live.startup().config;
+  Heartbeats heartbeats;
   Lifecycle lifecycle;
+  server_options.heartbeats = &heartbeats;
+  gateway_options.heartbeats = &heartbeats;
+  gateway_options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   auto admin = http::Admin::Start(
-      {config.listen().admin(), metrics, lifecycle, nullptr, {{"/debug/keys", [&] { return KeysPage(live); }}}});
+      {config.listen().admin(), metrics, lifecycle, heartbeats, {{"/debug/keys", [&] { return KeysPage(live); }}}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(config, server_options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -144,27 +151,31 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, con
     std::fflush(stdout);
   }
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
-  lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal([&] { live.Reload(); });
-  Log(LogLevel::kInfo, "draining", {{"signal", signal}});
-  lifecycle.SetDraining();
-  (*server)->Discourage();
-  (*gateway)->Discourage();
-  std::this_thread::sleep_for(ToMillis(config.drain().delay()));
-  // HTTP first: its requests need the authority, which lives as long as the server.
-  const auto timeout = ToMillis(config.drain().timeout());
-  const auto deadline = std::chrono::system_clock::now() + timeout;
-  const bool http_clean = (*gateway)->Drain(std::chrono::steady_clock::now() + timeout);
-  gateway->reset();
-  const bool clean = (*server)->Drain(deadline) && http_clean;
+  Service service{lifecycle, metrics, heartbeats, systemd};
+  service.set_ready = [&server = **server](bool ready) { server.SetServing(ready); };
+  service.reload = [&live] { live.Reload(); };
+  service.discourage = [&server = **server, &gateway = **gateway] {
+    server.Discourage();
+    gateway.Discourage();
+  };
+  service.drain = [&server = **server, &gateway](std::chrono::steady_clock::time_point deadline) {
+    // HTTP first: its requests need the authority, which lives as long as the server.
+    const bool http_clean = (*gateway)->Drain(deadline);
+    gateway->reset();
+    return server.Drain(deadline) && http_clean;
+  };
+  service.drain_delay = ToMillis(config.drain().delay());
+  service.drain_timeout = ToMillis(config.drain().timeout());
+  const ExitCode code = RunService(service);
   live.Stop();
-  Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
-  return clean ? kExitClean : kExitDrainDeadline;
+  return code;
 }
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;
@@ -204,7 +215,7 @@ int Main(int argc, char** argv) {
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.warnings);
-  return Serve(live, gateway_config, server_options, gateway_options, metrics);
+  return Serve(live, gateway_config, server_options, gateway_options, metrics, systemd);
 }
 
 }  // namespace

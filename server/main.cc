@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "absl/flags/flag.h"
@@ -17,10 +16,14 @@
 #include "server/startup.h"
 #include "service/config.h"
 #include "service/grpc_log.h"
+#include "service/heartbeat.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/run_service.h"
+#include "service/sd_notify.h"
+#include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml)");
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
@@ -73,13 +76,15 @@ ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
   return PrepareServer(&config, overrides, options, ProcessEnvironment, check_only, shared);
 }
 
-int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
+int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const SystemdNotifier& systemd) {
   const ServerStartup& startup = live.startup();
+  Heartbeats heartbeats;
+  options.heartbeats = &heartbeats;
   Lifecycle lifecycle;
   auto admin =
-      http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, nullptr, {{"/debug/keys", [&] {
-                                                                                            return KeysPage(live);
-                                                                                          }}}});
+      http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, heartbeats, {{"/debug/keys", [&] {
+                                                                                               return KeysPage(live);
+                                                                                             }}}});
   if (!admin.ok()) return FailStart(admin.status());
   auto server = TokenServer::Start(startup.config, options, live.authorities(), metrics);
   if (!server.ok()) return FailStart(server.status());
@@ -90,21 +95,25 @@ int Serve(LiveConfig& live, const ServerOptions& options, Metrics& metrics) {
   if (options.dev) std::fputs(DevBanner(startup.config, "", (*server)->address()).c_str(), stdout);
   std::fflush(stdout);
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
-  lifecycle.SetStarted();
 
-  const int signal = WaitForStopSignal([&] { live.Reload(); });
-  Log(LogLevel::kInfo, "draining", {{"signal", signal}});
-  lifecycle.SetDraining();
-  (*server)->Discourage();
-  std::this_thread::sleep_for(ToMillis(startup.config.drain().delay()));
-  const bool clean = (*server)->Drain(std::chrono::system_clock::now() + ToMillis(startup.config.drain().timeout()));
+  Service service{lifecycle, metrics, heartbeats, systemd};
+  service.set_ready = [&server = **server](bool ready) { server.SetServing(ready); };
+  service.reload = [&live] { live.Reload(); };
+  service.discourage = [&server = **server] { server.Discourage(); };
+  service.drain = [&server = **server](std::chrono::steady_clock::time_point deadline) {
+    return server.Drain(deadline);
+  };
+  service.drain_delay = ToMillis(startup.config.drain().delay());
+  service.drain_timeout = ToMillis(startup.config.drain().timeout());
+  const ExitCode code = RunService(service);
   live.Stop();
-  Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
-  return clean ? kExitClean : kExitDrainDeadline;
+  return code;
 }
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
                   "server/main.cc")) {
     return kExitFailure;
@@ -129,7 +138,7 @@ int Main(int argc, char** argv) {
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
   LogWarnings(startup.warnings);
-  return Serve(live, options, metrics);
+  return Serve(live, options, metrics, systemd);
 }
 
 }  // namespace

@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/address.h"
 #include "base/status.h"
 #include "server/connections.h"
+#include "server/grpc_heartbeat.h"
 #include "server/grpc_tls.h"
 #include "server/token_service.h"
 #include "service/log.h"
@@ -116,7 +118,7 @@ cfg::ServerConfig WithDefaults(cfg::ServerConfig config, const ServerOptions& op
   if (!listen.has_max_connection_age()) listen.mutable_max_connection_age()->set_seconds(60);
   if (!listen.has_max_connection_age_grace()) listen.mutable_max_connection_age_grace()->set_seconds(20);
   SetDefault(config.mutable_log_level(), "info");
-  if (!config.drain().has_delay()) config.mutable_drain()->mutable_delay();
+  if (!config.drain().has_delay()) config.mutable_drain()->mutable_delay()->set_seconds(options.dev ? 0 : 8);
   if (!config.drain().has_timeout()) config.mutable_drain()->mutable_timeout()->set_seconds(20);
   return config;
 }
@@ -129,13 +131,14 @@ struct TokenServer::Impl {
   std::string address;
   std::unique_ptr<ServerTlsFiles> tls;  // null: clear text
   std::unique_ptr<grpc::Server> server;
+  std::optional<GrpcHeartbeat> heartbeat;
   std::once_flag drained;
   std::atomic<bool> clean{true};
 };
 
 TokenServer::TokenServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-TokenServer::~TokenServer() { Drain(std::chrono::system_clock::now()); }
+TokenServer::~TokenServer() { Drain(std::chrono::steady_clock::now()); }
 
 absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::ServerConfig& config,
                                                                 const ServerOptions& options,
@@ -165,9 +168,7 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   if (impl->server == nullptr || (!IsUnix(address) && port == 0)) {
     return absl::UnavailableError("the gRPC address " + address + " cannot be bound; is another process using it?");
   }
-  if (auto* health = impl->server->GetHealthCheckService()) {
-    health->SetServingStatus(v1::TokenService::service_full_name(), true);
-  }
+  if (options.heartbeats != nullptr) impl->heartbeat.emplace(*options.heartbeats);
   impl->address = address;
   if (!IsUnix(address)) {
     HostPort bound = *ParseHostPort(address);
@@ -178,7 +179,10 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
     bound.port = port;
     impl->address = bound.ToString();
   }
-  return std::unique_ptr<TokenServer>(new TokenServer(std::move(impl)));
+  std::unique_ptr<TokenServer> server(new TokenServer(std::move(impl)));
+  // gRPC itself takes a server for serving from the start.
+  server->SetServing(false);
+  return server;
 }
 
 const std::string& TokenServer::address() const { return impl_->address; }
@@ -187,17 +191,26 @@ ConfigProblems TokenServer::ReloadTls(const FileReader& read) {
   return impl_->tls ? impl_->tls->Reload("listen.tls", read) : ConfigProblems();
 }
 
+void TokenServer::SetServing(bool serving) {
+  auto* const health = impl_->server->GetHealthCheckService();
+  if (health == nullptr) return;
+  health->SetServingStatus("", serving);
+  health->SetServingStatus(v1::TokenService::service_full_name(), serving);
+}
+
 void TokenServer::Discourage() {
   // Clients that watch health move to another server before calls are refused here.
   if (auto* health = impl_->server->GetHealthCheckService()) health->Shutdown();
 }
 
-bool TokenServer::Drain(std::chrono::system_clock::time_point deadline) {
+bool TokenServer::Drain(std::chrono::steady_clock::time_point deadline) {
   std::call_once(impl_->drained, [&] {
     Discourage();
-    impl_->server->Shutdown(deadline);
+    // By the monotonic clock: a step of the wall clock must not cut calls off.
+    const std::int64_t left = std::chrono::nanoseconds(deadline - std::chrono::steady_clock::now()).count();
+    impl_->server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN)));
     impl_->server->Wait();
-    impl_->clean = std::chrono::system_clock::now() <= deadline;
+    impl_->clean = std::chrono::steady_clock::now() <= deadline;
   });
   return impl_->clean;
 }

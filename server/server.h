@@ -9,6 +9,7 @@
 #include "livekit/token/config/v1/server_config.pb.h"
 #include "server/authorities.h"
 #include "service/config.h"
+#include "service/heartbeat.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
@@ -21,6 +22,8 @@ struct ServerOptions {
   bool dev_private_network = false;
   // Any gRPC address without TLS, for networks that encrypt by themselves.
   bool allow_plaintext_grpc = false;
+  // Where gRPC's threads beat, which must outlive the server; null: nowhere.
+  Heartbeats* heartbeats = nullptr;
 };
 
 // The problems of those parts of `config` that BuildAuthorityState does not see: addresses, TLS with its files, times,
@@ -51,10 +54,13 @@ class TokenServer {
   // from now, or, if anything is wrong with one, none. Connections that stand are kept. Returns the problems, with
   // their paths; without TLS there is nothing to do.
   ConfigProblems ReloadTls(const FileReader& read);
-  // Tells health watchers that this server is about to stop; calls are still answered.
+  // What gRPC's health service says of the server as a whole and of the token service; not serving until the first
+  // call. Calls are answered all the same. Nothing after Discourage.
+  void SetServing(bool serving);
+  // Tells health watchers, for good, that this server is about to stop; calls are still answered.
   void Discourage();
   // Refuses new calls and finishes those in progress until `deadline`. Returns whether all finished. Idempotent.
-  bool Drain(std::chrono::system_clock::time_point deadline);
+  bool Drain(std::chrono::steady_clock::time_point deadline);
 
  private:
   struct Impl;

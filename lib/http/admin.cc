@@ -1,6 +1,7 @@
 #include "http/admin.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -83,7 +84,7 @@ class AdminHandler final : public Handler {
     return Content(std::move(content.content_type), std::move(content.body));
   }
 
-  bool IsLive() const { return !options_.is_live || options_.is_live(); }
+  bool IsLive() const { return options_.heartbeats.Late(std::chrono::steady_clock::now()).empty(); }
 
   Response Readiness(const Request& request) const {
     const Lifecycle& lifecycle = options_.lifecycle;
@@ -102,7 +103,7 @@ class AdminHandler final : public Handler {
 class AdminImpl final : public Admin {
  public:
   explicit AdminImpl(AdminOptions options)
-      : address_(options.address), handler_(MakeAdminHandler(std::move(options))) {}
+      : address_(options.address), lifecycle_(options.lifecycle), handler_(MakeAdminHandler(std::move(options))) {}
 
   absl::Status Listen() {
     ServerOptions options;
@@ -110,6 +111,7 @@ class AdminImpl final : public Admin {
     // A scraper, the kubelet and an operator; idle connections make room for more.
     options.threads = 1;
     options.max_connections = 64;
+    options.on_listener_lost = [this] { lifecycle_.Fail(); };
     LKT_ASSIGN_OR_RETURN(server_, Server::Start(std::move(options), *handler_));
     return absl::OkStatus();
   }
@@ -118,6 +120,7 @@ class AdminImpl final : public Admin {
 
  private:
   const std::string address_;
+  Lifecycle& lifecycle_;
   const std::unique_ptr<Handler> handler_;
   std::unique_ptr<Server> server_;  // destroyed first
 };

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "http/server.h"
+#include "service/heartbeat.h"
 #include "service/lifecycle.h"
 #include "service/metrics.h"
 
@@ -23,9 +24,10 @@ struct AdminOptions {
   std::string address;  // host:port
   const Metrics& metrics;
   // /startupz and /readyz. With ?verbose, peers on this machine see every check of readiness.
-  const Lifecycle& lifecycle;
-  // /livez; null: always alive.
-  std::function<bool()> is_live;
+  // Fails if the listener is lost.
+  Lifecycle& lifecycle;
+  // /livez: whether none is late.
+  const Heartbeats& heartbeats;
   // Further pages by path, such as `/debug/keys`. Only peers on this machine get them, others 403.
   std::map<std::string, std::function<AdminPage()>> pages;
 };

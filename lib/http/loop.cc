@@ -42,7 +42,8 @@ Loop::Loop(ServerState& server, const std::vector<Fd>& listeners, const std::vec
     : listeners_(listeners),
       loops_(loops),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      state_{server, {}, std::make_shared<Mailbox>(), std::string(kReadBytes, '\0'), {}, {}, {}} {
+      state_{server, {}, std::make_shared<Mailbox>(), std::string(kReadBytes, '\0'), {}, {}, {}},
+      heart_(server.options.heartbeats ? server.options.heartbeats->Add("http", Clock::now()) : nullptr) {
   if (!epoll_.valid()) throw std::bad_alloc();
   if (!Watch(epoll_, state_.mailbox->fd(), EPOLLIN, state_.mailbox.get()) || !ResumeAccepting()) throw std::bad_alloc();
 }
@@ -85,9 +86,11 @@ void Loop::Wait() {
   } else {
     if (const auto next = state_.timers.next()) until(*next);
     if (accept_paused_) until(accept_again_);
+    if (heart_) until(Clock::now() + state_.server.options.heartbeats->interval());
   }
   std::array<epoll_event, kEvents> events;
   const int count = epoll_wait(epoll_.get(), events.data(), kEvents, timeout);
+  if (heart_) heart_->Beat(Clock::now());
   for (int i = 0; i < count; ++i) {
     const void* const owner = events[i].data.ptr;
     const auto listener =
@@ -182,6 +185,8 @@ void Loop::Accept(const Fd& listener) {
 void Loop::OnAcceptError(int error) {
   // None is left, another loop had it, or the client went away meanwhile.
   if (error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO) return;
+  // Not a listening socket any more, as when an administrator has the kernel close it (ss --kill).
+  if (error == EINVAL || error == EBADF || error == ENOTSOCK) return OnListenerLost();
   // Out of descriptors or memory: both come back, so the listener has to live on. Idle connections give some.
   if (const auto now = Clock::now(); now - error_logged_ >= kLogEvery) {
     error_logged_ = now;
@@ -189,6 +194,13 @@ void Loop::OnAcceptError(int error) {
   }
   MakeRoom();
   PauseAccepting();
+}
+
+void Loop::OnListenerLost() {
+  PauseAccepting();
+  accept_again_ = SteadyTime::max();
+  Log(LogLevel::kError, "http_listener_lost");
+  if (state_.server.options.on_listener_lost) state_.server.options.on_listener_lost();
 }
 
 void Loop::PauseAccepting() {

@@ -11,6 +11,7 @@
 #include "http/connection.h"
 #include "http/mailbox.h"
 #include "http/socket.h"
+#include "service/heartbeat.h"
 
 namespace livekit::token::http {
 
@@ -35,6 +36,7 @@ class Loop {
   void Wait();
   void Accept(const Fd& listener);
   void OnAcceptError(int error);
+  void OnListenerLost();
   void PauseAccepting();
   bool ResumeAccepting();
   // Gives a connection to the loop with the fewest.
@@ -58,6 +60,7 @@ class Loop {
   const std::vector<std::unique_ptr<Loop>>& loops_;
   const Fd epoll_;
   LoopState state_;
+  const std::shared_ptr<Heartbeats::Heart> heart_;  // null: there is none
   std::vector<std::unique_ptr<Connection>> connections_;
   // Ended in this round; events that were received together may still name them.
   std::vector<std::unique_ptr<Connection>> graveyard_;

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "http/header.h"
 #include "livekit/token/v1/errors.pb.h"
+#include "service/heartbeat.h"
 
 namespace livekit::token::http {
 
@@ -77,6 +78,10 @@ struct ServerOptions {
   // Threads that serve; each serves any number of connections. 0: one for each core.
   int threads = 0;
   std::shared_ptr<TlsContext> tls;  // null: plain HTTP
+  // Where each thread beats; null: nowhere.
+  Heartbeats* heartbeats = nullptr;
+  // Called once or more, by any thread, when a socket that listens is gone for good. Null: nobody cares.
+  std::function<void()> on_listener_lost = nullptr;
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.
@@ -84,7 +89,8 @@ struct ServerOptions {
 // Thread safety: all methods may be called concurrently.
 class Server {
  public:
-  // Binds and serves. Errors: the address is not valid or cannot be bound. `handler` must outlive the server.
+  // Binds and serves. Errors: the address is not valid or cannot be bound. `handler` and `options.heartbeats` must
+  // outlive the server.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, Handler& handler);
   virtual ~Server() = default;
 

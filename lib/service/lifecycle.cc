@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <thread>
 
 namespace livekit::token {
@@ -53,6 +54,11 @@ std::vector<Check> Lifecycle::Checks() const {
   if (!checks_) return checks;
   for (Check& check : checks_()) checks.push_back(std::move(check));
   return checks;
+}
+
+void Lifecycle::Fail() {
+  // Once: a second signal would end the process at once.
+  if (!draining_ && !failed_.exchange(true)) kill(getpid(), SIGTERM);
 }
 
 bool Lifecycle::Ready() const {

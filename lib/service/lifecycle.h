@@ -37,8 +37,13 @@ class Lifecycle {
   // The process is stopping: /readyz answers 503 from now on.
   void SetDraining() { draining_ = true; }
 
+  // Something without which the process is of no use has gone and does not come back: stops the process in order, but
+  // without delay, and with an exit code that says so. Nothing if it is stopping already.
+  void Fail();
+
   bool started() const { return started_; }
   bool draining() const { return draining_; }
+  bool failed() const { return failed_; }
   // Started, not draining, and every check is ok.
   bool Ready() const;
   // What Ready looks at, one by one.
@@ -48,6 +53,7 @@ class Lifecycle {
   const std::function<std::vector<Check>()> checks_;
   std::atomic<bool> started_{false};
   std::atomic<bool> draining_{false};
+  std::atomic<bool> failed_{false};
 };
 
 }  // namespace livekit::token

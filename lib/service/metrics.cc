@@ -169,6 +169,11 @@ struct Metrics::Impl {
                                               .Help("Until when the certificate in use is valid, in Unix time.")
                                               .Register(registry),
                                           {"role"}};
+  prometheus::Gauge& draining = prometheus::BuildGauge()
+                                    .Name("livekit_token_draining")
+                                    .Help("Whether this process is stopping.")
+                                    .Register(registry)
+                                    .Add({});
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
@@ -226,6 +231,8 @@ void Metrics::SetKeySource(std::function<std::vector<KeyMetrics>()> source) { im
 void Metrics::TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after) {
   impl_->tls_not_after.Get({role}).Set(static_cast<double>(not_after.time_since_epoch().count()));
 }
+
+void Metrics::Draining() { impl_->draining.Set(1); }
 
 std::string Metrics::Serialize() const {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();

@@ -60,6 +60,8 @@ class Metrics {
   void SetKeySource(std::function<std::vector<KeyMetrics>()> source);
   // tls_certificate_not_after_timestamp_seconds. `role`: http or grpc for listeners, client for calls to token servers.
   void TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after);
+  // livekit_token_draining: 1 from now on, 0 until now.
+  void Draining();
 
   // All of them in Prometheus' text format.
   std::string Serialize() const;

@@ -62,7 +62,7 @@ export async function start(program, listeners, flags, env = {}) {
 
   running.stop = async () => {
     overdue = setTimeout(() => child.kill('SIGKILL'), patience);
-    child.kill('SIGTERM');
+    child.kill('SIGINT');
     const { code, signal } = await exited;
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${program} must stop cleanly\n${running.output}`);
   };

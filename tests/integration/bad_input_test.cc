@@ -127,7 +127,7 @@ TEST(BadInput, HasOneAnswerAndTheProgramGoesOn) {
   const auto last = client.Exchange(PostRequest("/getToken", "{}"));
   ASSERT_TRUE(last.has_value());
   EXPECT_EQ(last->status, 201);
-  program.Signal(SIGTERM);
+  program.Signal(SIGINT);
   EXPECT_EQ(program.Wait(), 0) << program.Output();
 }
 

@@ -114,7 +114,7 @@ TEST_F(GatewayProgramTest, ServesWithoutATokenServerAndStopsCleanly) {
   const auto live = RawClient(admin).Exchange(GetRequest("/livez"));
   ASSERT_TRUE(live);
   EXPECT_EQ(live->status, 200);
-  program_->Signal(SIGTERM);
+  program_->Signal(SIGINT);
   EXPECT_EQ(program_->Wait(), 0);
 }
 
@@ -137,7 +137,7 @@ TEST_F(GatewayProgramTest, BecomesReadyBeforeTheFirstRequest) {
     status = ready->status;
   }
   EXPECT_EQ(status, 200);
-  program_->Signal(SIGTERM);
+  program_->Signal(SIGINT);
   EXPECT_EQ(program_->Wait(), 0);
   server->Shutdown(std::chrono::system_clock::now());
 }
@@ -177,7 +177,7 @@ TEST_F(GatewayProgramTest, SaysWithItsExitStatusThatRequestsWereCutOff) {
   ASSERT_TRUE(go_on);
   ASSERT_EQ(go_on->status, 100);
   ASSERT_TRUE(client.Send("{}"));
-  program_->Signal(SIGTERM);
+  program_->Signal(SIGINT);
   EXPECT_EQ(program_->Wait(), 3) << Output();
   close(silent);
 }

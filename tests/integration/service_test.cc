@@ -259,7 +259,7 @@ TEST_F(ServiceTest, LeaksNoSecretAndNoToken) {
   EXPECT_THAT(metrics, HasSubstr("livekit_token_denied_total"));
   stub_.reset();  // an idle connection that nobody reads would hold up the server's stop
   for (Program* program : {gateway_.get(), server_.get()}) {
-    program->Signal(SIGTERM);
+    program->Signal(SIGINT);
     EXPECT_EQ(program->Wait(), 0);
   }
   EXPECT_THAT(server_->Output(), HasSubstr("request_denied"));

@@ -131,7 +131,7 @@ TEST_P(HttpVectorsTest, MakesUpANewRoomAndIdentityEachTime) {
 
 TEST_P(HttpVectorsTest, StopsCleanly) {
   for (auto program = deployment_->programs.rbegin(); program != deployment_->programs.rend(); ++program) {
-    (*program)->Signal(SIGTERM);
+    (*program)->Signal(SIGINT);
     EXPECT_EQ((*program)->Wait(), 0) << (*program)->Output();
   }
 }

@@ -110,9 +110,9 @@ class Background:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def stop(self):
-        os.killpg(self.process.pid, signal.SIGTERM)
+        os.killpg(self.process.pid, signal.SIGINT)
         status = self.process.wait(60)
-        if status not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
+        if status not in (0, -signal.SIGINT, 128 + signal.SIGINT):
             raise SystemExit(f"stopped with {status}:\n" + self.output())
 
 

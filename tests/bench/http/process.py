@@ -75,7 +75,7 @@ class Program:
 
     def stop(self):
         """Ends it and whatever it started."""
-        for how in (signal.SIGTERM, signal.SIGKILL):
+        for how in (signal.SIGINT, signal.SIGKILL):
             try:
                 os.killpg(self.pid, how)
             except ProcessLookupError:

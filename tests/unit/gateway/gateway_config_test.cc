@@ -226,6 +226,22 @@ TEST(CheckGatewayConfig, RefusesDurationsBeyondArithmetic) {
   EXPECT_THAT(Paths(config), UnorderedElementsAre("limits.request_timeout", "limits.header_timeout", "drain.delay"));
 }
 
+TEST(CheckGatewayConfig, KnowsTwoWaysToDependOnServers) {
+  for (const char* known : {"startup", "always", ""}) {
+    EXPECT_THAT(Paths(FromYaml(std::string("readiness: { require_backend: '") + known + "' }")), IsEmpty()) << known;
+  }
+  for (const char* other : {"never", "Always", "start"}) {
+    EXPECT_THAT(Paths(FromYaml(std::string("readiness: { require_backend: ") + other + " }")),
+                ElementsAre("readiness.require_backend"));
+  }
+  EXPECT_EQ(WithDefaults({}, {}).readiness().require_backend(), "startup");
+}
+
+TEST(CheckGatewayConfig, LeavesReadinessAndDrainOfTheStandaloneToTheServer) {
+  EXPECT_THAT(Paths(FromYaml("{ readiness: { require_backend: always }, drain: { delay: 1s } }"), {}, true),
+              ElementsAre("readiness", "drain"));
+}
+
 TEST(CheckGatewayConfig, KeepsDevelopmentOnLoopback) {
   config::v1::GatewayConfig config;
   for (const char* address : {"localhost:0", "127.0.0.1:3000", "[::1]:3000"}) {
@@ -282,6 +298,12 @@ TEST(WithDefaults, AnswersTheSandboxRouteInDevelopmentOrWhenAsked) {
   EXPECT_TRUE(WithDefaults({}, {true, false}).sandbox());
   EXPECT_TRUE(WithDefaults({}, {true, true}).sandbox());
   EXPECT_TRUE(WithDefaults(FromYaml("{ sandbox: true }"), {}).sandbox());
+}
+
+TEST(WithDefaults, DrainsAfterEightSecondsOutsideDevelopment) {
+  EXPECT_EQ(WithDefaults({}, {}).drain().delay().seconds(), 8);
+  EXPECT_EQ(WithDefaults({}, {true, false}).drain().delay().seconds(), 0);
+  EXPECT_EQ(WithDefaults(FromYaml("drain: { delay: 0s }"), {}).drain().delay().seconds(), 0);
 }
 
 TEST(WithDefaults, KeepsWhatIsGiven) {

@@ -28,10 +28,9 @@ class AdminTest : public ::testing::Test {
   }
 
   AdminOptions Options() {
-    return {
-        "", metrics_, lifecycle_, [this] { return is_live_.load(); }, {{"/debug/numbers", [] {
-                                                                          return AdminPage{"application/json", "[1]"};
-                                                                        }}}};
+    return {"", metrics_, lifecycle_, heartbeats_, {{"/debug/numbers", [] {
+                                                       return AdminPage{"application/json", "[1]"};
+                                                     }}}};
   }
 
   // What a client with this address, who calls the listener `host`, is answered.
@@ -57,7 +56,7 @@ class AdminTest : public ::testing::Test {
 
   Metrics metrics_;
   std::atomic<bool> is_ready_{true};
-  std::atomic<bool> is_live_{true};
+  Heartbeats heartbeats_;
   Lifecycle lifecycle_{[this]() -> std::vector<Check> { return {{"numbers", is_ready_, "there are none"}}; }};
   std::unique_ptr<Admin> admin_;
   int port_ = 0;
@@ -81,11 +80,12 @@ TEST_F(AdminTest, ProbesFollowTheLifecycle) {
 }
 
 TEST_F(AdminTest, IsAliveAsLongAsNothingIsStuck) {
-  is_live_ = false;
+  const auto now = std::chrono::steady_clock::now();
+  const auto heart = heartbeats_.Add("loop", now - std::chrono::seconds(11));
   EXPECT_EQ(StatusOf("/livez"), 503);
   lifecycle_.SetStarted();
   EXPECT_EQ(StatusOf("/readyz"), 200);
-  is_live_ = true;
+  heart->Beat(now);
   EXPECT_EQ(StatusOf("/livez"), 200);
 }
 
@@ -165,7 +165,7 @@ TEST_F(AdminTest, RefusesOtherMethodsAndPaths) {
 }
 
 TEST_F(AdminTest, DoesNotStartOnABusyPort) {
-  EXPECT_FALSE(Admin::Start({admin_->address(), metrics_, lifecycle_, nullptr, {}}).ok());
+  EXPECT_FALSE(Admin::Start({admin_->address(), metrics_, lifecycle_, heartbeats_, {}}).ok());
 }
 
 }  // namespace

@@ -327,13 +327,27 @@ grpc::Status CallBytes(const std::shared_ptr<grpc::Channel>& channel, const std:
 
 TEST_P(TokenServerTest, TellsItsHealthUntilItIsDiscouraged) {
   const std::string service = "livekit.token.v1.TokenService";
-  const std::string request = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
-  std::string response;
-  ASSERT_TRUE(CallBytes(channel_, "/grpc.health.v1.Health/Check", request, response).ok());
-  EXPECT_EQ(response, "\x08\x01");  // SERVING
+  const std::string whole_server;
+  const auto expect_health = [&](const std::string& expected) {
+    for (const std::string& request :
+         {whole_server, "\x0a" + std::string(1, static_cast<char>(service.size())) + service}) {
+      std::string response;
+      ASSERT_TRUE(CallBytes(channel_, "/grpc.health.v1.Health/Check", request, response).ok());
+      EXPECT_EQ(response, expected) << request;
+    }
+  };
+  const std::string serving = "\x08\x01";
+  const std::string not_serving = "\x08\x02";
+  expect_health(not_serving);
+  server_->SetServing(true);
+  expect_health(serving);
+  server_->SetServing(false);
+  expect_health(not_serving);
+  server_->SetServing(true);
   server_->Discourage();
-  ASSERT_TRUE(CallBytes(channel_, "/grpc.health.v1.Health/Check", request, response).ok());
-  EXPECT_EQ(response, "\x08\x02");  // NOT_SERVING
+  expect_health(not_serving);
+  server_->SetServing(true);
+  expect_health(not_serving);
   // Calls are still answered.
   v1::IssueParticipantTokenResponse issued;
   EXPECT_TRUE(IssueRpc({}, "lobby", &issued).ok());
@@ -356,8 +370,8 @@ TEST_P(TokenServerTest, OffersReflectionOnlyWhereConfigured) {
 TEST_P(TokenServerTest, RefusesCallsAfterDraining) {
   v1::IssueParticipantTokenResponse response;
   ASSERT_TRUE(IssueRpc({}, "lobby", &response).ok());
-  EXPECT_TRUE(server_->Drain(std::chrono::system_clock::now() + kPatience));
-  EXPECT_TRUE(server_->Drain(std::chrono::system_clock::now() + kPatience));
+  EXPECT_TRUE(server_->Drain(std::chrono::steady_clock::now() + kPatience));
+  EXPECT_TRUE(server_->Drain(std::chrono::steady_clock::now() + kPatience));
   EXPECT_EQ(IssueRpc({}, "lobby", &response).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
