@@ -9,11 +9,10 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 
-from processes import Failed, Missing, need_root
+from processes import Failed, Missing, need_namespaces, need_tool
 from wire import Wire
 
 SECONDS = 10  # that a command may take
@@ -40,13 +39,6 @@ def command(*words, given=None):
     if done.returncode:
         raise Failed(f"`{' '.join(words)}`: {(done.stderr or done.stdout).strip()}")
     return done.stdout
-
-
-def need_tools():
-    for tool, package in (("ip", "iproute2"), ("nft", "nftables")):
-        if not shutil.which(tool):
-            raise Missing(f"network faults need {tool}: install {package}")
-    need_root("cutting networks")
 
 
 def enter(file):
@@ -126,7 +118,8 @@ class Net:
         return name
 
     def __enter__(self):
-        need_tools()
+        need_tool("ip", "nft")
+        need_namespaces("cutting networks")
         remove_stale()
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -1,12 +1,11 @@
 """P10: programs of the previous commit (or the one that LIVEKIT_TOKEN_PREVIOUS names) beside those of this one."""
 
 import os
-import shutil
 import subprocess
 import time
 
 from load import grpc_load, http_load
-from processes import BIN, ROOT, Cluster, Failed, Missing, await_that
+from processes import BIN, ROOT, Cluster, Failed, Missing, await_that, need_tool
 from scenario import Result, control, loads, scenario
 
 PREVIOUS = ROOT / ".build/previous"
@@ -19,8 +18,7 @@ def git(*words):
 
 
 def previous_commit():
-    if not shutil.which("git"):
-        raise Missing("mixed versions need git: install git")
+    need_tool("git", "cmake", "ninja")
     if git("rev-parse", "--show-toplevel").stdout.strip() != str(ROOT):
         raise Missing("mixed versions need the history of this repository: run them in a git clone")
     wanted = os.environ.get("LIVEKIT_TOKEN_PREVIOUS", "HEAD~1")

@@ -1,6 +1,7 @@
 """T3 to T7: servers that hang, and networks that swallow, reset, lose or delay."""
 
 import contextlib
+import os
 import time
 
 import netns
@@ -82,6 +83,7 @@ def hang(folder):
             server.await_calls(["BatchIssueParticipantTokens"])
             end = time.monotonic() + FAULT
             server.halt()
+            os.waitid(os.P_PID, server.pid, os.WSTOPPED)  # a busy machine takes its time
             # Waits 2 s for nothing.
             result.check("it hangs", server.admin("/livez")[0] == 0)
             time.sleep(max(0, end - time.monotonic()))
