@@ -71,12 +71,19 @@ def cut(folder, count, cut_off, verdict, both_ways=True):
     return result
 
 
+def slow_requests(gateway):
+    """How many requests have taken longer than 100 ms, which are those that met a server that hangs."""
+    name = "http_server_request_duration_seconds_bucket"
+    return gateway.metric(name, le="+Inf") - gateway.metric(name, le="0.1")
+
+
 @scenario("t3", f"one of three servers hangs for {FAULT} s: at most 0.05 % fail, p99 at most {MOST_P99} x control")
 def hang(folder):
     result = Result()
     with servers(folder, 3) as (_, cluster):
         how = {"http": http_load(cluster, rate=400)}
         quiet = control(CONTROL, **how)
+        before = slow_requests(cluster.gateways[0])
         server = cluster.servers[0]
         with loads(**how) as running:
             time.sleep(1)
@@ -90,6 +97,8 @@ def hang(folder):
             server.resume()
             time.sleep(1)
             report = running.stop()["http"]
+            slow = slow_requests(cluster.gateways[0]) - before
+        result.figure("slower_than_100ms", int(slow))
         result.add(quiet, {"http": report})
         result.at_most("http", report, 0.0005)
         most = MOST_P99 * quiet["http"].p99_ms
