@@ -24,8 +24,8 @@ def previous_commit():
     wanted = os.environ.get("LIVEKIT_TOKEN_PREVIOUS", "HEAD~1")
     found = git("rev-parse", "--verify", "--quiet", "--end-of-options", wanted + "^{commit}")
     if found.returncode:
-        raise Missing(f"mixed versions need the commit {wanted}, which this clone does not have: fetch more history, or "
-                      "name another in LIVEKIT_TOKEN_PREVIOUS")
+        raise Missing(f"mixed versions need the commit {wanted}, which this clone does not have: fetch more history, "
+                      "or name another in LIVEKIT_TOKEN_PREVIOUS")
     return found.stdout.strip()
 
 
