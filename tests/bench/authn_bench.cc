@@ -87,7 +87,10 @@ policies:
 )",
                                              config);
   const BuildOptions options;
-  build::Context context(options);
+  FileSnapshot files;
+  KeyLedger ledger;
+  JwksPool jwks;
+  build::Context context(options, {&files, &ledger, &jwks});
   auto project = std::make_shared<Project>();
   project->name = "main";
   context.projects.push_back(project);
