@@ -166,6 +166,8 @@ TEST_F(LifecycleTest, StopsAtOnceAfterSigint) {
 
 TEST_F(LifecycleTest, EndsAtOnceAfterASecondSignal) {
   Start("{ delay: 30s }");
+  // Before it is ready it is not ready either; and two signals that wait together are one.
+  ASSERT_TRUE(Await([&] { return StatusOf("/readyz") == 200; }));
   program_->Signal(SIGTERM);
   ASSERT_TRUE(Await([&] { return StatusOf("/readyz") == 503; }));
   program_->Signal(SIGTERM);

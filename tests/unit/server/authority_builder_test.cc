@@ -107,9 +107,9 @@ TEST_F(BuildAuthority, TakesKeysFromExactlyOnePlace) {
     ExpectProblem(WithKeys(keys), "projects[0].keys", "give exactly one of");
   }
   ExpectProblem(WithKeys("{ env: true }"), "projects[0].keys", "the environment has no key");
-  ExpectProblem(WithKeys("{ api_key_file: $DIR/key_id }"), "projects[0].keys", "cannot be opened");
-  ExpectProblem(WithKeys("{ api_secret_file: $DIR/key_secret }"), "projects[0].keys", "cannot be opened");
-  ExpectProblem(WithKeys("{ file: $DIR/none.keys }"), "projects[0].keys", "cannot be opened");
+  ExpectProblem(WithKeys("{ api_key_file: $DIR/key_id }"), "projects[0].keys", "cannot be read");
+  ExpectProblem(WithKeys("{ api_secret_file: $DIR/key_secret }"), "projects[0].keys", "cannot be read");
+  ExpectProblem(WithKeys("{ file: $DIR/none.keys }"), "projects[0].keys", "cannot be read");
   ExpectProblem(WithKeys("{ file: $DIR/open.keys }"), "projects[0].keys", "others may access the file");
   ExpectProblem(WithKeys("{ file: $DIR/broken.keys }"), "projects[0].keys", "line 1");
 
