@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/digest.h"
 #include "base/secret.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "base/digest.h"
 
 namespace livekit::token {
 namespace {

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "nlohmann/json.hpp"
 #include "support/jwt_signer.h"

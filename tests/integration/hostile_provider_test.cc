@@ -8,10 +8,10 @@
 #include <thread>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 #include "nlohmann/json.hpp"
 #include "support/program.h"
 #include "support/raw_client.h"

@@ -7,12 +7,12 @@
 #include <memory>
 #include <string>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "support/program.h"
 #include "support/raw_client.h"

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "gateway/token_source_json.h"
@@ -22,7 +23,6 @@
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "http/server.h"
-#include "base/digest.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
 #include "support/program.h"
 #include "support/raw_client.h"

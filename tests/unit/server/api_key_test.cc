@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 #include "server_fixture.h"
 
 namespace livekit::token {

@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 #include "server_fixture.h"
 
 namespace livekit::token {

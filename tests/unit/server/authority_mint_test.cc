@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "authority_fixture.h"
+#include "base/digest.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 #include "livekit/token/access_token.h"
 #include "server/authority.h"
 
@@ -362,8 +362,7 @@ TEST_F(VerifyAccessToken, TellsEqualSubjectsOfTwoAuthenticatorsApart) {
   std::vector<std::unique_ptr<const Authenticator>> authenticators;
   for (const char* name : {"one", "two"}) {
     authenticators.push_back(std::make_unique<ApiKeyAuthenticator>(
-        name, std::string("x-") + name,
-        std::vector<ApiKeyRecord>{{"web", Sha256(testing::SecretOf("web")), {}, {}}}));
+        name, std::string("x-") + name, std::vector<ApiKeyRecord>{{"web", Sha256(testing::SecretOf("web")), {}, {}}}));
   }
   ServiceRules service;
   service.name = "service";
@@ -371,8 +370,8 @@ TEST_F(VerifyAccessToken, TellsEqualSubjectsOfTwoAuthenticatorsApart) {
   service.subject = "web";
   service.verifier = std::make_shared<const TokenVerifier>(std::make_shared<KeyRing>());
   authority_ = std::make_unique<TokenAuthority>(
-      std::make_shared<const AuthorityState>(AuthorityState{AuthenticatorSet(std::move(authenticators), ""),
-                                                            PolicySet({}), ServiceSet({service})}),
+      std::make_shared<const AuthorityState>(
+          AuthorityState{AuthenticatorSet(std::move(authenticators), ""), PolicySet({}), ServiceSet({service})}),
       clock_, metrics_);
   CallContext context;
   context.credentials = {{{"x-one", testing::KeyOf("web")}}};

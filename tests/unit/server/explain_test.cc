@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "explain_fixture.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
-#include "base/digest.h"
 
 namespace livekit::token {
 namespace {
@@ -407,8 +407,7 @@ TEST_F(Explains, WhatAnAuthenticatorSaysLater) {
   std::vector<std::unique_ptr<const Authenticator>> authenticators;
   authenticators.push_back(std::make_unique<Later>(waiting));
   authenticators.push_back(std::make_unique<ApiKeyAuthenticator>(
-      "programs", "authorization",
-      std::vector<ApiKeyRecord>{{"admin", Sha256(testing::SecretOf("admin")), {}, {}}}));
+      "programs", "authorization", std::vector<ApiKeyRecord>{{"admin", Sha256(testing::SecretOf("admin")), {}, {}}}));
   ServiceRules admin;
   admin.name = "admin";
   admin.authenticator = "programs";
