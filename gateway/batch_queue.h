@@ -34,7 +34,7 @@ struct BatchOptions {
   // A call without an answer for so long (and up to a quarter more) is hedged: sent again beside the first, and after
   // the same time once more. Servers that ask others about a user's credentials may well take longer; they are then
   // asked twice, as far as Take allows.
-  std::chrono::milliseconds attempt_timeout{200};
+  std::chrono::milliseconds attempt_timeout{100};
 };
 
 // The items that wait and those in flight. It has neither threads nor a clock: time is an argument.

@@ -200,7 +200,7 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
   if (config.server().address().empty()) config.mutable_server()->set_address("localhost:50051");
   auto& server = *config.mutable_server();
   if (server.max_attempts() == 0) server.set_max_attempts(4);
-  if (!server.has_attempt_timeout()) server.mutable_attempt_timeout()->set_nanos(200'000'000);
+  if (!server.has_attempt_timeout()) server.mutable_attempt_timeout()->set_nanos(100'000'000);
   if (config.relay_headers().empty()) config.add_relay_headers("authorization");
   if (options.dev) config.set_sandbox(true);
   if (config.token_paths().empty()) {

@@ -28,7 +28,7 @@ constexpr int kMaxReceiveBytes = 16 << 20;
 // tests/unit/gateway/grpc_hedging_test.cc proves that it has its effect.
 constexpr char kLoadBalancing[] = R"({
     "outlier_detection_experimental": {
-      "interval": "0.2s",
+      "interval": "0.1s",
       "baseEjectionTime": "8s",
       "maxEjectionTime": "8s",
       "maxEjectionPercent": 50,

@@ -13,8 +13,8 @@ FAULT = 8  # seconds
 BACK = 10  # seconds within which a server is in use again: gateways leave it alone for up to 8, reconnecting takes 1.5
 CONTROL = 5  # seconds
 MOST_P99 = 2  # times the control's
-# On a machine with nothing else to do the control's p99 is 0.5 ms, and twice that is what its timer may be off.
-NOISE_MS = 1
+# On a machine with nothing else to do the control's p99 is 0.5 ms, and from run to run it differs by more than that.
+NOISE_MS = 2
 ONE_WAY = 20  # milliseconds
 JITTER = 2
 # A client on its own finds out by keepalive (10 s and 2 s) that nobody is there, at the latest.
@@ -84,7 +84,7 @@ def hang(folder):
     result = Result()
     with servers(folder, 3) as (_, cluster):
         how = {"http": http_load(cluster, rate=400)}
-        quiet = control(CONTROL, **how)
+        quiet = control(FAULT, **how)
         before = slow_requests(cluster.gateways[0])
         server = cluster.servers[0]
         with loads(**how) as running:

@@ -90,7 +90,7 @@ TEST(CheckGatewayConfig, BoundsTheAttempts) {
   const auto defaults = WithDefaults({}, {}).server();
   EXPECT_EQ(defaults.max_attempts(), 4);
   EXPECT_EQ(defaults.attempt_timeout().seconds(), 0);
-  EXPECT_EQ(defaults.attempt_timeout().nanos(), 200'000'000);
+  EXPECT_EQ(defaults.attempt_timeout().nanos(), 100'000'000);
   const auto stated = WithDefaults(FromYaml("server: { max_attempts: 1, attempt_timeout: 1s }"), {}).server();
   EXPECT_EQ(stated.max_attempts(), 1);
   EXPECT_EQ(stated.attempt_timeout().seconds(), 1);
