@@ -39,6 +39,10 @@ absl::Status Fail(const std::string& path, std::string_view why) {
   return absl::Status(absl::StatusCode::kFailedPrecondition, Sv(path + ": " + std::string(why)));
 }
 
+absl::Status TooLarge(const std::string& path, std::size_t max_bytes) {
+  return Fail(path, "is too large; at most " + std::to_string(max_bytes) + " bytes are read");
+}
+
 fs::path ParentOf(const fs::path& path) {
   const fs::path parent = path.parent_path();
   return parent.empty() ? "." : parent;
@@ -72,26 +76,36 @@ int FileSnapshot::OpenFile(const std::string& path) {
     if (data >= 0) {
       const int fd = openat(data, file.lexically_relative(volume).c_str(), kFlags);
       if (fd >= 0 || errno != ENOENT) return fd;
+      // What stands at the path by now belongs to a later generation of the volume.
+      struct stat info {};
+      if (fstat(data, &info) == 0 && info.st_nlink == 0) {
+        errno = ENOENT;
+        return -1;
+      }
       break;
     }
-    if (volume == ParentOf(volume) || volume == ".") break;
+    if (volume == ParentOf(volume) || volume == "." || volume.filename() == "..") break;
   }
   const int folder = Folder(ParentOf(file).string());
   return folder < 0 ? -1 : openat(folder, file.filename().c_str(), kFlags);
 }
 
-FileSnapshot::Entry FileSnapshot::Load(const std::string& path, std::size_t max_bytes) {
+FileSnapshot::Entry FileSnapshot::Load(const std::string& path) {
+  struct stat info {};
+  if (const auto kept = kept_.find(path);
+      kept != kept_.end() && (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))) {
+    return kept->second.Clone();
+  }
   Entry entry;
   const int fd = OpenFile(path);
   if (fd < 0) {
     entry.status = Fail(path, WhyNotRead(errno));
     return entry;
   }
-  struct stat info {};
   std::string content;
   char buffer[65536];
   ssize_t size = fstat(fd, &info);
-  while (size >= 0 && content.size() <= max_bytes) {
+  while (size >= 0 && content.size() <= kMaxBytes) {
     size = read(fd, buffer, sizeof buffer);
     if (size < 0 && errno == EINTR) {
       size = 0;
@@ -106,8 +120,8 @@ FileSnapshot::Entry FileSnapshot::Load(const std::string& path, std::size_t max_
   entry.content = Secret(std::move(content));
   if (size < 0) {
     entry.status = Fail(path, WhyNotRead(error));
-  } else if (entry.content.size() > max_bytes) {
-    entry.status = Fail(path, "is too large; at most " + std::to_string(max_bytes) + " bytes are read");
+  } else if (entry.content.size() > kMaxBytes) {
+    entry.status = TooLarge(path, kMaxBytes);
   }
   entry.regular = S_ISREG(info.st_mode);
   entry.others_may_access = (info.st_mode & S_IRWXO) != 0;
@@ -117,12 +131,10 @@ FileSnapshot::Entry FileSnapshot::Load(const std::string& path, std::size_t max_
 
 absl::StatusOr<FileSnapshot::File> FileSnapshot::Get(const std::string& path, std::size_t max_bytes) {
   auto found = entries_.find(path);
-  if (found == entries_.end()) found = entries_.emplace(path, Load(path, max_bytes)).first;
+  if (found == entries_.end()) found = entries_.emplace(path, Load(path)).first;
   const Entry& entry = found->second;
   if (!entry.status.ok()) return entry.status;
-  if (entry.content.size() > max_bytes) {
-    return Fail(path, "is too large; at most " + std::to_string(max_bytes) + " bytes are read");
-  }
+  if (entry.content.size() > max_bytes) return TooLarge(path, max_bytes);
   return File{entry.content.Reveal(), entry.regular, entry.others_may_access};
 }
 
@@ -130,6 +142,13 @@ absl::StatusOr<std::string> FileSnapshot::Read(const std::string& path, std::siz
   const auto file = Get(path, max_bytes);
   if (!file.ok()) return file.status();
   return std::string(file->content);
+}
+
+void FileSnapshot::KeepFrom(const FileSnapshot& earlier) {
+  for (const auto& [path, entry] : earlier.kept_) kept_.try_emplace(path, entry.Clone());
+  for (const auto& [path, entry] : earlier.entries_) {
+    if (entry.status.ok() && !entry.regular) kept_.try_emplace(path, entry.Clone());
+  }
 }
 
 std::string FileSnapshot::Fingerprint() const {

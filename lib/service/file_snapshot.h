@@ -39,7 +39,8 @@ class FileSnapshot {
   FileSnapshot(const FileSnapshot&) = delete;
   FileSnapshot& operator=(const FileSnapshot&) = delete;
 
-  // The file at `path`. Errors: FailedPrecondition with the path and why, never with its content.
+  // The file at `path`, of at most `max_bytes`, which is at most kMaxBytes. Errors: FailedPrecondition with the path
+  // and why, never with its content.
   absl::StatusOr<File> Get(const std::string& path, std::size_t max_bytes = kMaxBytes);
   // A copy of its content.
   absl::StatusOr<std::string> Read(const std::string& path, std::size_t max_bytes = kMaxBytes);
@@ -49,6 +50,9 @@ class FileSnapshot {
   }
   // Whether there is anything to read at `path` is of no interest; it counts for `Fingerprint` and `paths`.
   void Touch(const std::string& path) { (void)Get(path); }
+
+  // What gives its content only once, such as a pipe, will be read as `earlier` has read it.
+  void KeepFrom(const FileSnapshot& earlier);
 
   // 16 hexadecimal digits that are the same for two snapshots exactly if the same files were asked for and were the
   // same. It tells nothing about files with secrets: there are always some in it that nobody can guess.
@@ -63,16 +67,19 @@ class FileSnapshot {
     bool regular = false;
     bool others_may_access = false;
     std::string digest;  // SHA-256 of the content
+
+    Entry Clone() const { return {status, content.Clone(), regular, others_may_access, digest}; }
   };
 
   // Reads `path` into a new entry.
-  Entry Load(const std::string& path, std::size_t max_bytes);
+  Entry Load(const std::string& path);
   // Opens the file for reading; -1 with errno.
   int OpenFile(const std::string& path);
   // The handle of a folder, opened at its first use; -1 with errno.
   int Folder(const std::string& path);
 
   std::map<std::string, Entry> entries_;
+  std::map<std::string, Entry> kept_;   // of an earlier snapshot, for paths at which there is no regular file
   std::map<std::string, int> folders_;  // descriptors, or negated error numbers
 };
 

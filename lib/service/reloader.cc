@@ -32,6 +32,7 @@ Reloader::Reloader(const FileSnapshot& in_use, Apply apply, std::function<void()
       paths_(in_use.paths()),
       fingerprint_(in_use.Fingerprint()),
       state_{fingerprint_, SystemClock().Now(), {}} {
+  read_once_.KeepFrom(in_use);
   metrics_.ConfigLoaded(state_.generation, state_.since);
   thread_ = std::thread([this] { Run(); });
 }
@@ -67,7 +68,11 @@ void Reloader::Run() {
   while (!stopping_) {
     const bool asked = AwaitReason();
     if (stopping_) return;
-    if (asked || HasChanged()) Try();
+    if (asked || HasChanged()) {
+      Try();
+    } else {
+      Watch();  // a folder that was made anew, with the same files
+    }
     if (tidy_) tidy_();
   }
 }
@@ -81,13 +86,16 @@ bool Reloader::AwaitReason() {
 
 bool Reloader::HasChanged() const {
   FileSnapshot now;
+  now.KeepFrom(read_once_);
   for (const std::string& path : paths_) now.Touch(path);
   return now.Fingerprint() != fingerprint_;
 }
 
 void Reloader::Try() {
   FileSnapshot files;
+  files.KeepFrom(read_once_);
   ConfigProblems problems = apply_(files);
+  read_once_.KeepFrom(files);
   paths_ = files.paths();
   fingerprint_ = files.Fingerprint();
   Watch();

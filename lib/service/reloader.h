@@ -75,6 +75,7 @@ class Reloader {
   // Of the last attempt, good or not; of the thread alone.
   std::set<std::string> paths_;
   std::string fingerprint_;
+  FileSnapshot read_once_;  // pipes, which have nothing to read any more
 
   mutable std::mutex mutex_;
   State state_;  // guarded by mutex_
