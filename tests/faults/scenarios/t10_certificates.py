@@ -7,6 +7,7 @@ from certificates import Authority
 from load import grpc_load, http_load
 from processes import Cluster, Failed, await_that, need_tool, write
 from scenario import Result, control, loads, scenario
+from sockets import Watch
 from volume import Volume
 
 AGE = 1  # seconds that a connection lasts
@@ -21,8 +22,9 @@ TLS = ", tls: {{ ca_file: {0}/ca.crt, cert_file: {0}/tls.crt, key_file: {0}/tls.
 class Identities:
     """The volumes of all servers and of both callers."""
 
-    def __init__(self, folder, servers):
+    def __init__(self, folder, servers, watch):
         self.folder = folder
+        self.watch = watch
         self.servers = [(Volume(folder / f"server{number}.tls"), f"DNS:{HOST}") for number in range(servers)]
         self.callers = [(Volume(folder / f"{name}.tls"), f"URI:{ID}{name}") for name in CALLERS]
         self.trusted = []
@@ -44,9 +46,16 @@ class Identities:
         """One side after the other."""
         self.trusted, self.issuer = trusted, issuer
         self.put(self.servers)
-        time.sleep(SKEW)
+        self.look(SKEW)
         self.put(self.callers)
-        time.sleep(STEP - SKEW)
+        self.look(STEP - SKEW)
+
+    def look(self, seconds):
+        """Counts connections for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.watch.look()
+            time.sleep(0.1)
 
 
 def use_certificates(cluster, identities):
@@ -81,11 +90,14 @@ def certificates(folder):
     result = Result()
     with Cluster(folder) as cluster:
         old, new = Authority(folder, "old"), Authority(folder, "new")
-        identities = Identities(folder, servers=2)
+        changes = (([old], old), ([old], old), ([old, new], old), ([old, new], new), ([new], new), ([new], new))
+        watch = Watch([])
+        identities = Identities(folder, 2, watch)
         for volume, _ in identities.servers:
             cluster.add_server(listen=f", max_connection_age: {AGE}s, tls: {{ cert_file: {volume / 'tls.crt'}, key_file: "
                                       f"{volume / 'tls.key'}, client_ca_file: {volume / 'ca.crt'} }}")
         use_certificates(cluster, identities)
+        watch.ports.update(server.port for server in cluster.servers)
         identities.trusted, identities.issuer = [old], old
         identities.put(identities.servers + identities.callers)
         cluster.start()
@@ -98,23 +110,22 @@ def certificates(folder):
         for server in cluster.servers:
             check_authority(result, server, trusted=old, refused=new)
         with loads(**how) as running:
-            for _ in range(2):
-                identities.change([old], old)
-            identities.change([old, new], old)
-            identities.change([old, new], new)
-            identities.change([new], new)
-            identities.change([new], new)
+            for trusted, issuer in changes:
+                identities.change(trusted, issuer)
             before = [server.tokens() for server in cluster.servers]
             for server, tokens in zip(cluster.servers, before):
                 await_that(lambda: server.tokens() > tokens + 100, f"{server.name} serves with the new authority")
             reports = running.stop()
         result.none_failed(quiet, reports)
+        least = 4 * len(changes) * STEP / (AGE * 1.5)
+        result.figure("connections", watch.count)
+        result.check(f"connections were renewed: at least {least:.0f}, {watch.count} seen", watch.count >= least)
         for server in cluster.servers:
             check_authority(result, server, trusted=new, refused=old)
         for program in cluster.programs:
             result.check(f"{program.name} has refused no generation", "config_refused" not in program.log.read_text())
             result.check(f"{program.name} has taken all changes",
-                         program.log.read_text().count("config_loaded") >= 6)
+                         program.log.read_text().count("config_loaded") >= len(changes))
     return result
 
 
