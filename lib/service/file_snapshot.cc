@@ -170,6 +170,10 @@ std::set<std::string> FileSnapshot::paths() const {
 std::set<std::string> FoldersToWatch(const std::string& path) {
   std::set<std::string> folders{ParentOf(path).string()};
   std::error_code error;
+  for (fs::path folder = ParentOf(path); !fs::exists(folder, error) && folder != ParentOf(folder);
+       folder = ParentOf(folder)) {
+    folders.insert(ParentOf(folder).string());
+  }
   if (const fs::path real = fs::canonical(path, error); !error) folders.insert(ParentOf(real).string());
   for (fs::path part(path); part.has_relative_path(); part = part.parent_path()) {
     if (fs::is_symlink(part, error)) folders.insert(ParentOf(part).string());

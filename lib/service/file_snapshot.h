@@ -83,8 +83,8 @@ class FileSnapshot {
   std::map<std::string, int> folders_;  // descriptors, or negated error numbers
 };
 
-// The folders in which a change of what stands at `path` would be seen: those of the file, of what it links to, and of
-// every symbolic link on the way.
+// The folders in which a change of what stands at `path` would be seen: those of the file, of what it links to, of
+// every symbolic link on the way, and where a missing folder would be made.
 std::set<std::string> FoldersToWatch(const std::string& path);
 
 }  // namespace livekit::token

@@ -68,11 +68,9 @@ void Reloader::Run() {
   while (!stopping_) {
     const bool asked = AwaitReason();
     if (stopping_) return;
-    if (asked || HasChanged()) {
-      Try();
-    } else {
-      Watch();  // a folder that was made anew, with the same files
-    }
+    // First, so that what comes into a folder that was made anew is noticed now or later.
+    Watch();
+    if (asked || HasChanged()) Try();
     if (tidy_) tidy_();
   }
 }

@@ -267,6 +267,8 @@ TEST_F(FileSnapshotTest, WatchesWhereAChangeWouldBeSeen) {
   EXPECT_THAT(FoldersToWatch(Write("plain/file", "x")), ElementsAre(Path("plain")));
   EXPECT_THAT(FoldersToWatch(Path("plain/missing")), ElementsAre(Path("plain")));
   EXPECT_THAT(FoldersToWatch("missing.yaml"), ElementsAre("."));
+  EXPECT_THAT(FoldersToWatch("gone/missing.yaml"), ElementsAre(".", "gone"));
+  EXPECT_THAT(FoldersToWatch(Path("gone/deeper/missing")), ElementsAre(root_, Path("gone"), Path("gone/deeper")));
   Generation("volume", "..1", "one");
   EXPECT_THAT(FoldersToWatch(Path("volume/cert")), ElementsAre(Path("volume"), Path("volume/..1")));
   EXPECT_THAT(FoldersToWatch(Path("volume/sub/deep")),

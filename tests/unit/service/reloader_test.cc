@@ -203,12 +203,14 @@ TEST_F(ReloaderTest, NoticesAFileThatIsMovedToItsPlace) {
 }
 
 TEST_F(ReloaderTest, NoticesAFolderThatIsRemovedAndMadeAnew) {
-  names_ = {"folder/a", "folder/b"};
-  Write("folder/a", "1"), Write("folder/b", "1");
-  Start(milliseconds(20));
-  fs::remove_all(Path("folder"));
-  ASSERT_TRUE(Await([&] { return applied() >= 1; }));
-  Write("folder/a", "2"), Write("folder/b", "2");
+  names_ = {"above/folder/a", "above/folder/b"};
+  Write("above/folder/a", "1"), Write("above/folder/b", "1");
+  Start();
+  reloader_->Reload();  // it watches when this has been done
+  ASSERT_TRUE(AwaitRounds(1));
+  fs::remove_all(Path("above"));
+  ASSERT_TRUE(AwaitLoaded("missing"));
+  Write("above/folder/a", "2"), Write("above/folder/b", "2");
   ASSERT_TRUE(AwaitLoaded("2"));
 }
 
