@@ -28,12 +28,14 @@ class AuthoritiesTest : public testing::AuthorityFixture {
 };
 
 TEST_F(AuthoritiesTest, TheNewestIsInUse) {
-  const auto first = Make();
+  auto first = Make();
+  auto second = Make();
+  const void* const second_address = second.get();
   Authorities authorities(first);
   EXPECT_EQ(authorities.Current(), first);
-  const auto second = Make();
-  authorities.Replace(second);
-  EXPECT_EQ(authorities.Current(), second);
+  authorities.Replace(std::move(second));
+  EXPECT_EQ(authorities.Current().get(), second_address);
+  first.reset();  // the destructor would wait for it
 }
 
 TEST_F(AuthoritiesTest, ARequestKeepsTheOneThatItBeganWith) {
@@ -114,18 +116,16 @@ policies: [{ name: user, match: { authenticator: app }, room: { client: allow } 
 )"),
       clock_, metrics_));
   std::promise<std::thread::id> ended;
-  {
-    CallContext context;
-    context.credentials = {{{"cookie", "s=1"}}};
-    v1::IssueParticipantTokenRequest request;
-    *request.mutable_request() = InRoom("r");
-    auto held = authorities.Current();
-    held->IssueParticipantToken(context, request, [&ended, held](auto response) mutable {
-      EXPECT_OK(response);
-      held.reset();
-      ended.set_value(std::this_thread::get_id());
-    });
-  }
+  CallContext context;
+  context.credentials = {{{"cookie", "s=1"}}};
+  v1::IssueParticipantTokenRequest request;
+  *request.mutable_request() = InRoom("r");
+  auto held = authorities.Current();
+  const TokenAuthority& asking = *held;
+  asking.IssueParticipantToken(context, request, [&ended, held = std::move(held)](const auto& response) {
+    EXPECT_OK(response);
+    ended.set_value(std::this_thread::get_id());
+  });
   asked.get_future().wait();
   authorities.Replace(Make());
   authorities.Tidy();
