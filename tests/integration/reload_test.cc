@@ -1,11 +1,14 @@
 // Changed configuration, keys and lists, taken into use by a running program while it serves.
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -264,6 +267,25 @@ TEST_F(ReloadTest, SaysWhatNeedsARestart) {
   ASSERT_TRUE(Await([&] { return Ttl(Ask()) == 480; }));
   EXPECT_EQ(Count("restart_needed"), 1) << program_->Output();
   EXPECT_THAT(program_->Output(), HasSubstr("listen"));
+}
+
+// As with `--config=<(command)`.
+TEST_F(ReloadTest, AConfigurationFromAPipeIsReadOnce) {
+  Put("keys.yaml", kFirst);
+  PutPartners({"acme"});
+  Put("blocked.yaml", "blocked: []\n");
+  std::ifstream file(PutConfig(Parts()));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string pipe = folder_.path() + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(pipe) << text; });
+  program_ = std::make_unique<Program>("livekit-token-standalone", std::vector<std::string>{"--config=" + pipe});
+  writer.join();
+  http_ = program_->AwaitPort("http");
+  ASSERT_NE(http_, 0) << program_->Output();
+  PutPartners({"other"});
+  ASSERT_TRUE(Await([&] { return Ask("other").is_object(); }));
+  EXPECT_EQ(Count("config_refused"), 0);
 }
 
 // An application that keeps everybody waiting until it may answer.
