@@ -49,6 +49,7 @@ LiveConfig::~LiveConfig() {
 
 void LiveConfig::Watch(TakeOver take_over) {
   const std::lock_guard lock(mutex_);
+  startup_.state = nullptr;  // would outlive its authority, with key sources that go on fetching
   reloader_ = std::make_unique<Reloader>(
       first_files_, [this, take_over = std::move(take_over)](FileSnapshot& files) { return Apply(files, take_over); },
       [this] { authorities_->Tidy(); }, metrics_);

@@ -36,7 +36,7 @@ class LiveConfig {
   LiveConfig(const LiveConfig&) = delete;
   LiveConfig& operator=(const LiveConfig&) = delete;
 
-  // The first configuration. If it has problems, only the destructor may be called.
+  // The first configuration; without its state after Watch. If it has problems, only the destructor may be called.
   const ServerStartup& startup() const { return startup_; }
   Authorities& authorities() { return *authorities_; }
   // Begins to look for changes; to be called once. `take_over` is called on another thread until Stop or the destructor

@@ -61,6 +61,8 @@ class JwtAuthenticator::Core {
     VerifiedTokens::Digest digest;
     Time now;
     Done done;
+    // Goes before `done`, with which the last other owner of the keys may go: this is on the thread of their client.
+    std::shared_ptr<Core> core;
   };
 
   Core(JwtOptions options, std::shared_ptr<KeySource> source)
@@ -153,10 +155,10 @@ void JwtAuthenticator::Authenticate(const Credentials& credentials, Time now, Do
   attempt->done = std::move(done);
   const JwtRejection rejection = core_->Parse(*attempt);
   if (rejection != JwtRejection::kNone) return core_->Refused(rejection, attempt->done);
-  core_->source().Get(attempt->jwt.key_id, now,
-                      [core = core_, attempt](absl::StatusOr<std::shared_ptr<const jose::KeySet>> keys) {
-                        core->Finish(*attempt, std::move(keys));
-                      });
+  attempt->core = core_;
+  core_->source().Get(attempt->jwt.key_id, now, [attempt](absl::StatusOr<std::shared_ptr<const jose::KeySet>> keys) {
+    attempt->core->Finish(*attempt, std::move(keys));
+  });
 }
 
 std::size_t JwtAuthenticator::cached_tokens() const { return core_->cache().size(); }

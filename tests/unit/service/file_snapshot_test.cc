@@ -99,6 +99,7 @@ TEST_F(FileSnapshotTest, ReadsWhatIsBesideAVolume) {
 
 TEST_F(FileSnapshotTest, DoesNotLookIntoAVolumeForWhatIsElsewhere) {
   Generation("volume", "..1", "inside");
+  Write("volume/other/cert", "inside");
   Write("other/cert", "outside");
   FileSnapshot files;
   EXPECT_EQ(Text(files, Path("volume/../other/cert")), "outside");
