@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/cookie.h"
 #include "base/status.h"
+#include "gateway/caller_token.h"
 #include "gateway/client_address.h"
 #include "gateway/grpc_channel.h"
 #include "gateway/handler.h"
@@ -139,6 +140,11 @@ void CheckServer(const config::v1::ServerTarget& server, const GatewayOptions& o
   checker.Limit("server.max_attempts", server.max_attempts(), 1, 5);
   checker.Time("server.attempt_timeout", server.has_attempt_timeout(), server.attempt_timeout(), milliseconds(10),
                milliseconds(10000));
+  if (const std::string& file = server.caller_token_file(); !file.empty()) {
+    if (const auto token = CallerToken::Create(file, read); !token.ok()) {
+      checker.Add("server.caller_token_file", std::string(token.status().message()));
+    }
+  }
   if (!server.has_tls()) return;
   const config::v1::TargetTls& tls = server.tls();
   const std::string path = "server.tls";

@@ -125,8 +125,11 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
   Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", std::string_view(admin_address)}});
   Log(LogLevel::kInfo, "listening", {{"name", "http"}, {"address", std::string_view(http_address)}});
 
+  ReloaderOptions reloading;
+  reloading.file = absl::GetFlag(FLAGS_config);
   Reloader reloader(
-      files, [&](FileSnapshot& now) { return Reload(now, config, options, **backend, **gateway); }, nullptr, metrics);
+      files, [&](FileSnapshot& now) { return Reload(now, config, options, **backend, **gateway); }, nullptr, metrics,
+      reloading);
 
   Service service{lifecycle, metrics, heartbeats, systemd};
   service.has_started = [&backend = **backend] { return backend.Ready(); };

@@ -216,7 +216,7 @@ int Main(int argc, char** argv) {
         }
         return std::move(startup.server);
       },
-      SystemClock(), metrics);
+      SystemClock(), metrics, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;

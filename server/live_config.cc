@@ -32,8 +32,9 @@ std::vector<KeyMetrics> MetricsOf(const std::vector<KeyStatus>& keys) {
 
 }  // namespace
 
-LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics)
+LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, std::string file)
     : prepare_(std::move(prepare)),
+      file_(std::move(file)),
       clock_(clock),
       metrics_(metrics),
       startup_(prepare_({&first_files_, &ledger_, &jwks_})) {
@@ -50,9 +51,11 @@ LiveConfig::~LiveConfig() {
 void LiveConfig::Watch(TakeOver take_over) {
   const std::lock_guard lock(mutex_);
   startup_.state = nullptr;  // would outlive its authority, with key sources that go on fetching
+  ReloaderOptions options;
+  options.file = file_;
   reloader_ = std::make_unique<Reloader>(
       first_files_, [this, take_over = std::move(take_over)](FileSnapshot& files) { return Apply(files, take_over); },
-      [this] { authorities_->Tidy(); }, metrics_);
+      [this] { authorities_->Tidy(); }, metrics_, options);
 }
 
 void LiveConfig::Stop() {

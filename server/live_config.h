@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,7 +32,8 @@ class LiveConfig {
   using TakeOver = std::function<ConfigProblems(FileSnapshot& files)>;
 
   // Reads the first configuration, about which startup() tells. `clock` and `metrics` must outlive the object.
-  LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics);
+  // `file` is the configuration file, for messages; empty if there is none.
+  LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, std::string file = "");
   ~LiveConfig();
   LiveConfig(const LiveConfig&) = delete;
   LiveConfig& operator=(const LiveConfig&) = delete;
@@ -55,6 +57,7 @@ class LiveConfig {
   void Use(const std::shared_ptr<const AuthorityState>& state);
 
   const Prepare prepare_;
+  const std::string file_;
   const Clock& clock_;
   Metrics& metrics_;
   KeyLedger ledger_;

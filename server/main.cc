@@ -129,7 +129,8 @@ int Main(int argc, char** argv) {
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics;
-  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics);
+  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics,
+                  absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;

@@ -14,10 +14,12 @@ constexpr std::chrono::milliseconds kLongestDelay{1000};
 // More would be the same mistake many times over.
 constexpr std::size_t kMaxLoggedProblems = 20;
 
-void LogRefused(const ConfigProblems& problems) {
+void LogRefused(const std::string& file, const ConfigProblems& problems) {
   for (std::size_t i = 0; i < problems.size() && i < kMaxLoggedProblems; ++i) {
     Log(LogLevel::kError, "config_refused",
-        {{"path", std::string_view(problems[i].path)}, {"problem", std::string_view(problems[i].message)}});
+        {{"file", std::string_view(file)},
+         {"path", std::string_view(problems[i].path)},
+         {"problem", std::string_view(problems[i].message)}});
   }
 }
 
@@ -106,7 +108,11 @@ void Reloader::Try() {
     return;
   }
   metrics_.ConfigRefused();
-  LogRefused(problems);
+  LogRefused(options_.file, problems);
+  // Of what is wrong with the file as a whole, the file is the place.
+  for (ConfigProblem& problem : problems) {
+    if (problem.path.empty()) problem.path = options_.file;
+  }
   const std::lock_guard lock(mutex_);
   state_.refused = std::move(problems);
 }

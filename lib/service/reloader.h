@@ -20,6 +20,8 @@ namespace livekit::token {
 
 // When files are looked at.
 struct ReloaderOptions {
+  // The file that names the others, for messages; empty if there is none.
+  std::string file;
   // However few events there are: not every file system has them.
   std::chrono::milliseconds poll = std::chrono::seconds(10);
   // For how long nothing may change before files are read: whoever writes several has some time to finish.

@@ -55,11 +55,14 @@ class Background:
     """A started program; `address` maps each listener to its address."""
 
     def __init__(self, text, folder, env):
-        self.log = open(tempfile.mkstemp()[1], "r+", encoding="utf-8")
+        path = tempfile.mkstemp()[1]
+        self.log = open(path, encoding="utf-8")
         self.last = "grpc" if "livekit-token-server" in text else "http"
-        self.process = subprocess.Popen(
-            ["bash", "-c", text], cwd=folder, env=env, stdout=self.log, stderr=self.log, start_new_session=True
-        )
+        # Not the same open file as above: reading from the start would make the program write there.
+        with open(path, "ab") as log:
+            self.process = subprocess.Popen(
+                ["bash", "-c", text], cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
+            )
         self.address = {}
         self.await_listeners()
 

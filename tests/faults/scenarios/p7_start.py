@@ -153,8 +153,8 @@ FAULTS = (
           lambda a: a.edit(f'"127.0.0.1:{a.ports["grpc"]}"', '"192.0.2.1:50051"'),
           ("config.yaml: server.address: ", "unencrypted"), never=("192.0.2.1",)),
     Fault("caller token missing", (GATEWAY,),
-          lambda a: a.edit("server: { ", "server: { caller_token_file: none.key, "), ("none.key: ", "does not exist"),
-          runtime=True),
+          lambda a: a.edit("server: { ", "server: { caller_token_file: none.key, "), 
+          ("config.yaml: server.caller_token_file: none.key: ", "does not exist")),
 )
 
 

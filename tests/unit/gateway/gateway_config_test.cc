@@ -35,7 +35,8 @@ TEST(CheckGatewayConfig, AcceptsAnEmptyFileAndACompleteOne) {
   EXPECT_THAT(Paths({}, {true, false}), IsEmpty());
   EXPECT_THAT(Paths({}, {true, true}), IsEmpty());
   EXPECT_THAT(Paths({}, {}, true), IsEmpty());
-  EXPECT_THAT(Paths(FromYaml(R"(
+  const livekit::token::testing::TempFolder folder;
+  auto complete = FromYaml(R"(
 listen: { http: "127.0.0.1:0", admin: "[::1]:9464" }
 server:
   address: dns:///localhost:50051
@@ -52,8 +53,10 @@ limits: { body_bytes: 1024, header_timeout: 2s, request_timeout: 500ms, connecti
 log_level: debug
 drain: { delay: 0s, timeout: 5s }
 trusted_proxies: [10.0.0.0/8, 192.0.2.1, "fd00::/8", "::1"]
-)")),
-              IsEmpty());
+)");
+  EXPECT_THAT(Paths(complete), ElementsAre("server.caller_token_file"));  // there is no such file
+  complete.mutable_server()->set_caller_token_file(folder.Write("key", "gateway.secret\n"));
+  EXPECT_THAT(Paths(complete), IsEmpty());
 }
 
 TEST(CheckGatewayConfig, ListsEveryProblemWithItsPath) {
@@ -174,7 +177,7 @@ TEST(CheckGatewayConfig, ChecksTlsTowardsServers) {
   tls.set_server_name("token-server.internal");
   EXPECT_THAT(Paths(config), IsEmpty());
   // Two identities at once.
-  config.mutable_server()->set_caller_token_file("/k");
+  config.mutable_server()->set_caller_token_file(folder.Write("token", "gateway.secret"));
   EXPECT_THAT(Paths(config), ElementsAre("server.caller_token_file"));
   tls.clear_cert_file();
   EXPECT_THAT(Paths(config), ElementsAre("server.tls.cert_file"));
