@@ -42,6 +42,11 @@ void SetTimeout(Backend::Item& item, BatchQueue::Time::duration left) {
 BatchQueue::BatchQueue(const BatchOptions& options)
     : options_(options), spare_calls_(kMaxSpareCalls), spare_hedges_(kMaxSpareHedges) {}
 
+BatchQueue::~BatchQueue() {
+  // A call and its attempts hold each other.
+  for (const auto& call : calls_) call->in_flight.clear();
+}
+
 absl::Status BatchQueue::Add(Backend::Item& item, Backend::Done& done, Time now) {
   const std::size_t bytes = item.ByteSizeLong() + kFramingBytes;
   if (bytes > options_.max_call_bytes) return Refuse(v1::BATCH_SIZE_INVALID);

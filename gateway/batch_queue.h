@@ -100,6 +100,10 @@ class BatchQueue {
   };
 
   explicit BatchQueue(const BatchOptions& options);
+  // What is still in flight is given up.
+  ~BatchQueue();
+  BatchQueue(const BatchQueue&) = delete;
+  BatchQueue& operator=(const BatchQueue&) = delete;
 
   // Takes an item in. Errors, with `item` and `done` untouched: UNAVAILABLE with a delay when there is no room for it,
   // BATCH_SIZE_INVALID when no call could hold it.

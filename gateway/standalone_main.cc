@@ -169,7 +169,8 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
     server.Discourage();
     gateway.Discourage();
   };
-  service.drain = [&server = **server, &gateway](std::chrono::steady_clock::time_point deadline) {
+  service.drain = [&live, &server = **server, &gateway](std::chrono::steady_clock::time_point deadline) {
+    live.Stop();  // a reload needs both
     // HTTP first: its requests need the authority, which lives as long as the server.
     const bool http_clean = (*gateway)->Drain(deadline);
     gateway->reset();
@@ -177,9 +178,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
   };
   service.drain_delay = ToMillis(config.drain().delay());
   service.drain_timeout = ToMillis(config.drain().timeout());
-  const ExitCode code = RunService(service);
-  live.Stop();
-  return code;
+  return RunService(service);
 }
 
 int Main(int argc, char** argv) {

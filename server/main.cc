@@ -100,14 +100,13 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
   service.set_ready = [&server = **server](bool ready) { server.SetServing(ready); };
   service.reload = [&live] { live.Reload(); };
   service.discourage = [&server = **server] { server.Discourage(); };
-  service.drain = [&server = **server](std::chrono::steady_clock::time_point deadline) {
+  service.drain = [&live, &server = **server](std::chrono::steady_clock::time_point deadline) {
+    live.Stop();  // a reload needs the server
     return server.Drain(deadline);
   };
   service.drain_delay = ToMillis(startup.config.drain().delay());
   service.drain_timeout = ToMillis(startup.config.drain().timeout());
-  const ExitCode code = RunService(service);
-  live.Stop();
-  return code;
+  return RunService(service);
 }
 
 int Main(int argc, char** argv) {

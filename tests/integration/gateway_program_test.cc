@@ -95,7 +95,7 @@ TEST_F(GatewayProgramTest, FailsToStartWithStatusOne) {
   EXPECT_EQ(Run({"--dev", "--http_listen=localhost:0", "--admin_listen=localhost:0",
                  "--caller_token_file=" + directory_ + "/absent"}),
             1);
-  EXPECT_THAT(Output(), HasSubstr("start_failed"));
+  EXPECT_THAT(Output(), HasSubstr("server.caller_token_file"));
 }
 
 TEST_F(GatewayProgramTest, ServesWithoutATokenServerAndStopsCleanly) {

@@ -263,7 +263,7 @@ TEST_F(LifecycleTest, TellsItsSupervisor) {
   EXPECT_EQ(next(), "READY=1");
   program_->Signal(SIGTERM);
   EXPECT_EQ(next(), "STOPPING=1");
-  EXPECT_EQ(program_->Wait(), 0);
+  EXPECT_EQ(program_->Wait(), 0) << program_->Output();
   close(fd);
 }
 
