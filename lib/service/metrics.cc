@@ -103,8 +103,8 @@ std::vector<prometheus::MetricFamily> KeyFamilies(const std::vector<KeyMetrics>&
     }
     signing += int{key.state == "active"};
     const std::vector<prometheus::ClientMetric::Label> labels = {{"project", key.project}, {"key", key.key_id}};
-    if (key.latest_expiry) AddValue(expiries, labels, UnixSeconds(*key.latest_expiry));
-    if (key.removable) AddValue(removables, labels, UnixSeconds(*key.removable));
+    if (key.latest_expiry) AddValue(expiries, labels, static_cast<double>(UnixSeconds(*key.latest_expiry)));
+    if (key.removable) AddValue(removables, labels, static_cast<double>(UnixSeconds(*key.removable)));
   }
   AddValue(active, {}, signing);
   return {std::move(states), std::move(expiries), std::move(removables), std::move(active)};
@@ -221,7 +221,7 @@ void Metrics::ConfigLoaded(const std::string& generation, std::chrono::system_cl
   impl_->current_generation = &impl_->generation.Add({{"hash", generation}});
   impl_->current_generation->Set(1);
   impl_->reload_successful.Set(1);
-  impl_->reload_time.Set(UnixSeconds(now));
+  impl_->reload_time.Set(static_cast<double>(UnixSeconds(now)));
 }
 
 void Metrics::ConfigRefused() { impl_->reload_successful.Set(0); }

@@ -1,6 +1,7 @@
 #include "service/run_service.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -17,6 +18,18 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kStartInterval{20};
 constexpr std::chrono::milliseconds kInterval{1000};
+// From the deadline of the drain to the end of the process.
+constexpr std::chrono::milliseconds kGrace{1000};
+
+// Ends the process then if it is still there. Requests that were cut off may wait for somebody who is asked about a
+// credential, and what they need cannot go before they end.
+void EndBy(Clock::time_point time) {
+  std::thread([time] {
+    std::this_thread::sleep_until(time);
+    Log(LogLevel::kWarn, "stopped", {{"clean", false}});
+    _exit(kExitDrainDeadline);
+  }).detach();
+}
 
 // Looks at the process from time to time, in a thread of its own, and tells others what has become of it.
 class Watcher {
@@ -92,7 +105,9 @@ ExitCode RunService(const Service& service) {
   service.systemd.Stopping();
   service.discourage();
   if (signal == SIGTERM && !failed) std::this_thread::sleep_for(service.drain_delay);
-  const bool clean = service.drain(Clock::now() + service.drain_timeout);
+  const auto deadline = Clock::now() + service.drain_timeout;
+  EndBy(deadline + kGrace);
+  const bool clean = service.drain(deadline);
   Log(clean ? LogLevel::kInfo : LogLevel::kWarn, "stopped", {{"clean", clean}});
   if (failed) return kExitFailure;
   return clean ? kExitClean : kExitDrainDeadline;

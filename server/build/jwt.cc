@@ -185,7 +185,7 @@ class JwtBuilder {
     location.jwks_uri = jwt_.jwks_uri();
     location.allow_http = jwt_.allow_http();
     location.ca_file = jwt_.ca_file();
-    return FetchedKeys(path_, std::move(location), {}, context_);
+    return FetchedKeys(path_, location, {}, context_);
   }
 
   const std::string& path_;

@@ -52,8 +52,7 @@ class KubernetesBuilder {
       location = ApiServer();
     }
     if (context_.problems.size() != before || context_.options.check_only) return nullptr;
-    auto source = has_file ? std::make_shared<StaticKeys>(std::move(keys))
-                           : FetchedKeys(path_, std::move(location), {}, context_);
+    auto source = has_file ? std::make_shared<StaticKeys>(std::move(keys)) : FetchedKeys(path_, location, {}, context_);
     if (source == nullptr) return nullptr;
     return MakeJwtAuthenticator(std::move(options), std::move(source));
   }

@@ -85,7 +85,7 @@ class SpiffeBuilder {
     JwksCacheOptions options;
     options.use = jose::JwksUse::kJwtSvid;
     options.refresh_interval = kRefreshInterval;
-    return FetchedKeys(path_, std::move(location), std::move(options), context_);
+    return FetchedKeys(path_, location, options, context_);
   }
 
   const std::string& path_;

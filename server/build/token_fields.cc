@@ -122,8 +122,8 @@ std::vector<std::string> CredentialHeaders(const config::v1::Authenticator& auth
   }
 }
 
-std::shared_ptr<KeySource> FetchedKeys(const std::string& path, JwksLocation location, JwksCacheOptions options,
-                                       Context& context) {
+std::shared_ptr<KeySource> FetchedKeys(const std::string& path, const JwksLocation& location,
+                                       const JwksCacheOptions& options, Context& context) {
   auto source = context.jwks.Get(location, options);
   if (source == nullptr) context.Problem(path, "keys cannot be fetched: the system refuses the client what it needs");
   return source;

@@ -49,8 +49,8 @@ jose::KeySet ReadKeyFile(const std::string& path, const std::string& file, jose:
 std::vector<std::string> CredentialHeaders(const config::v1::Authenticator& authenticator);
 
 // Keys that begin to be fetched. Null is a problem at `path` already.
-std::shared_ptr<KeySource> FetchedKeys(const std::string& path, JwksLocation location, JwksCacheOptions options,
-                                       Context& context);
+std::shared_ptr<KeySource> FetchedKeys(const std::string& path, const JwksLocation& location,
+                                       const JwksCacheOptions& options, Context& context);
 // The authenticator, whose refusals are seen in the debug log.
 std::unique_ptr<const Authenticator> MakeJwtAuthenticator(JwtOptions options, std::shared_ptr<KeySource> keys);
 

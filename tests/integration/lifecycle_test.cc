@@ -60,13 +60,14 @@ class LifecycleTest : public ::testing::Test {
  protected:
   // Configuration of a standalone, whose requests with a cookie wait for `application`.
   std::string Config(const std::string& drain) {
-    return folder_.Write("server.yaml", R"(
+    return folder_.Write("server.yaml",
+                         R"(
 listen: { grpc: "127.0.0.1:0", admin: "127.0.0.1:0" }
 projects: [ { name: main, client_url: "wss://livekit.example", keys: { env: true } } ]
 authenticators:
   - { name: app, forward_auth: { url: "http://127.0.0.1:)" +
-                                            std::to_string(application_.port()) +
-                                            R"(/", allow_http: true, forward_cookies: [s], subject: { json: id } } }
+                             std::to_string(application_.port()) +
+                             R"(/", allow_http: true, timeout: 8s, forward_cookies: [s], subject: { json: id } } }
 policies: [ { name: user, match: { authenticator: app }, room: { client: allow } } ]
 drain: )" + drain + R"(
 gateway: { listen: { http: "127.0.0.1:0" }, relay_cookies: [s] }
@@ -196,8 +197,11 @@ TEST_F(LifecycleTest, SaysThatRequestsWereCutOff) {
   RawClient client(http_);
   SendHeld(client);
   const int asked = application_.Accept();
+  const auto start = steady_clock::now();
   program_->Signal(SIGTERM);
   EXPECT_EQ(program_->Wait(), 3) << program_->Output();
+  // Not when the application's time of 8 s is up.
+  EXPECT_LT(steady_clock::now() - start, seconds(6));
   close(asked);
 }
 

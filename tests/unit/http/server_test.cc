@@ -19,6 +19,38 @@ using testing::RawClient;
 
 class ServerTest : public ServerFixture {};
 
+TEST_F(ServerTest, BeatsUnlessAHandlerHangs) {
+  using Clock = std::chrono::steady_clock;
+  Heartbeats heartbeats(std::chrono::milliseconds(5), std::chrono::seconds(1));
+  std::promise<void> release;
+  std::promise<void> entered;
+  handler_.on_request = [&, released = release.get_future().share()](const Request&, const Respond& respond) {
+    entered.set_value();
+    released.wait();
+    respond(TextResponse(200, ""));
+  };
+  ServerOptions options = SmallOptions();
+  options.threads = 1;
+  options.heartbeats = &heartbeats;
+  Start(options);
+  const auto stopped = StoppedWithScope();
+  RawClient client(server_->port());
+  // `at` has not come yet, so that no real second has to pass. An idle loop beats too.
+  const auto await = [&](bool late, Clock::time_point at) {
+    for (int i = 0; i < 2000 && heartbeats.Late(at).empty() == late; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return heartbeats.Late(at).empty() != late;
+  };
+  const auto first = Clock::now() + std::chrono::milliseconds(1100);
+  EXPECT_TRUE(await(false, first));
+  client.Send(GetRequest("/"));
+  entered.get_future().wait();
+  EXPECT_TRUE(await(true, Clock::now() + std::chrono::milliseconds(1100)));
+  release.set_value();
+  EXPECT_TRUE(await(false, Clock::now() + std::chrono::seconds(1)));
+}
+
 TEST_F(ServerTest, HandsOverTheRequestAsSent) {
   Request seen;
   handler_.on_request = [&](Request request, Respond respond) {

@@ -424,6 +424,24 @@ TEST_P(TokenServerTest, ServesAnonymousCallersInDevelopmentMode) {
   EXPECT_EQ(explained.server_url(), issued.server_url());
 }
 
+TEST_P(TokenServerTest, BeatsWhileItServes) {
+  using Clock = std::chrono::steady_clock;
+  Heartbeats heartbeats(std::chrono::milliseconds(5), std::chrono::seconds(1));
+  ServerOptions options;
+  options.heartbeats = &heartbeats;
+  Serve(state_, options);
+  // Late by then unless it beats from now on.
+  const auto at = Clock::now() + std::chrono::seconds(1);
+  const auto patience = Clock::now() + kPatience;
+  while (!heartbeats.Late(at).empty() && Clock::now() < patience) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_TRUE(heartbeats.Late(at).empty());
+  EXPECT_FALSE(heartbeats.Late(at + kPatience).empty());
+  TearDown();
+  EXPECT_TRUE(heartbeats.Late(at + kPatience).empty());
+}
+
 TEST_P(TokenServerTest, PutsNoSecretIntoAnything) {
   ::testing::internal::CaptureStderr();
   ASSERT_OK(SetLogLevel("debug"));
