@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "authority_fixture.h"
@@ -144,11 +143,11 @@ policies: [{ name: user, match: { authenticator: users }, room: { client: allow 
     *request.mutable_request() = InRoom("r");
     absl::Status status;
     // Whose owner is gone when nothing of the request is left on the thread of the client.
-    auto over = std::make_shared<int>();
-    const std::weak_ptr<int> left = over;
+    std::promise<void> left;
+    std::shared_ptr<void> over(nullptr, [&left](void*) { left.set_value(); });
     authority.IssueParticipantToken(context, request,
                                     [&status, over = std::move(over)](auto response) { status = response.status(); });
-    while (!left.expired()) std::this_thread::yield();
+    left.get_future().wait();
     return status;
   }
 };

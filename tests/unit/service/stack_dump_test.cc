@@ -54,7 +54,15 @@ class Waiting {
   std::thread thread_;
 };
 
+// ThreadSanitizer holds signals back from threads that wait in calls which it does not know.
+#ifdef _GLIBCXX_TSAN
+constexpr bool kSignalsAreHeldBack = true;
+#else
+constexpr bool kSignalsAreHeldBack = false;
+#endif
+
 TEST(DumpStacks, WritesEveryThread) {
+  if (kSignalsAreHeldBack) GTEST_SKIP();
   const Waiting one("first", false);
   const Waiting two("second", false);
   // Twice: nothing is used up.
@@ -67,6 +75,7 @@ TEST(DumpStacks, WritesEveryThread) {
 }
 
 TEST(DumpStacks, PassesOverAThreadThatDoesNotAnswer) {
+  if (kSignalsAreHeldBack) GTEST_SKIP();
   const Waiting one("deaf", true);
   const Waiting two("hearing", false);
   const std::string text = Dump();
