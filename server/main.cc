@@ -128,6 +128,7 @@ int Main(int argc, char** argv) {
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics;
+  AuditLog audit;
   LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics,
                   absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
@@ -137,6 +138,7 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
   LogWarnings(startup.warnings);
   return Serve(live, options, metrics, systemd);
 }
