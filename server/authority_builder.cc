@@ -63,7 +63,8 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
     result.state = std::make_shared<const AuthorityState>(
         AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), ServiceSet(std::move(services)),
                        std::move(deny_list), std::move(context.authenticator_names), std::move(projects),
-                       config.audit().hash_names() ? std::move(hmac_keys.audit) : nullptr});
+                       config.audit().hash_names() ? std::move(hmac_keys.audit) : nullptr,
+                       config.has_access_log_sample() ? config.access_log_sample() : 1});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

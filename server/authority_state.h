@@ -24,6 +24,7 @@ struct AuthorityState {
   std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
   std::vector<KeyLedger::ProjectInUse> projects = {};
   std::shared_ptr<const jose::HmacSha256> audit_hash = nullptr;  // of names in the audit; null: they stand as they are
+  double access_log_sample = 1;  // share of calls that succeeded of which the log has a line
 };
 
 }  // namespace livekit::token

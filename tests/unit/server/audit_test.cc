@@ -232,7 +232,7 @@ TEST_F(AuditTest, RecordsRefusedCallsOfEveryMethodAndNoVerification) {
 
 TEST_F(AuditTest, HidesNamesWithTheConfiguredKey) {
   dir_.Write("hmac.key", std::string(32, 'k'));
-  state_ = Build(std::string(testing::kServerYaml) + "hmac_key_file: DIR/hmac.key\naudit: { hash_names: true }\n");
+  state_ = Build(std::string(testing::kServerYaml) + "hmac_key_file: $DIR/hmac.key\naudit: { hash_names: true }\n");
   ASSERT_NE(state_, nullptr);
   authority_ = std::make_unique<TokenAuthority>(state_, clock_, metrics_, AuthorityOptions{&audit_, ""});
   ASSERT_OK(Mint(As("root"), Join("alice", "lobby", "main")));
