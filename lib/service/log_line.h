@@ -27,8 +27,4 @@ void AppendLogString(std::string_view value, std::string& out, std::size_t max_b
 // RFC 3339 with milliseconds, in UTC.
 std::string FormatLogTime(Time time);
 
-// Its parts, for lines of another kind: a time, and a value as it stands in a line, with its quotation marks.
-std::string FormatLogTime(Time time);
-void AppendLogString(std::string_view value, std::string& out);
-
 }  // namespace livekit::token
