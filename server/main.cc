@@ -130,7 +130,7 @@ int Main(int argc, char** argv) {
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics;
   AuditLog audit;
-  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics,
+  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics, audit,
                   absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
