@@ -34,12 +34,10 @@ ConfigProblems CheckAudit(const config::v1::ServerConfig& config) {
   if (audit.file().empty()) return problems;
   const std::filesystem::path path(audit.file());
   std::error_code error;
-  if (!path.is_absolute()) {
-    problems.push_back({"audit.file", "must be an absolute path"});
-  } else if (std::filesystem::is_directory(path, error)) {
+  if (std::filesystem::is_directory(path, error)) {
     problems.push_back({"audit.file", audit.file() + " is a folder"});
-  } else if (!std::filesystem::is_directory(path.parent_path(), error)) {
-    problems.push_back({"audit.file", "is in a folder that is not there: " + path.parent_path().string()});
+  } else if (!std::filesystem::is_directory(std::filesystem::absolute(path, error).parent_path(), error)) {
+    problems.push_back({"audit.file", "is in a folder that is not there});
   }
   return problems;
 }
