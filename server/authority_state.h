@@ -9,6 +9,7 @@
 #include "server/deny_list.h"
 #include "server/key_ledger.h"
 #include "server/policy.h"
+#include "server/rate.h"
 #include "server/services.h"
 
 namespace livekit::token {
@@ -21,6 +22,7 @@ struct AuthorityState {
   DenyList deny_list = {};
   std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
   std::vector<KeyLedger::ProjectInUse> projects = {};
+  RateLimits rate_limits = {};
 };
 
 }  // namespace livekit::token
