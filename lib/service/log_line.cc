@@ -29,19 +29,6 @@ std::string_view NameOf(LogLevel level) {
   return "error";
 }
 
-std::string FormatTime(Time time) {
-  using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date{day};
-  const hh_mm_ss clock{floor<milliseconds>(time) - day};
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return text;
-}
-
 // Length of the UTF-8 character at the start of `text`, or 0 if there is none.
 std::size_t CharacterLength(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text.front());
@@ -56,7 +43,22 @@ bool IsControl(std::string_view character) {
   return character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
 }
 
-void AppendString(std::string_view value, std::string& out) {
+}  // namespace
+
+std::string FormatLogTime(Time time) {
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const hh_mm_ss clock{floor<milliseconds>(time) - day};
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return text;
+}
+
+void AppendLogString(std::string_view value, std::string& out) {
   out.push_back('"');
   std::size_t used = 0;
   while (!value.empty()) {
@@ -82,9 +84,11 @@ void AppendString(std::string_view value, std::string& out) {
   out.push_back('"');
 }
 
+namespace {
+
 void AppendValue(const LogField& field, std::string& out) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    AppendString(*text, out);
+    AppendLogString(*text, out);
   } else if (const auto* integer = std::get_if<std::int64_t>(&field.value)) {
     out.append(std::to_string(*integer));
   } else if (const auto* flag = std::get_if<bool>(&field.value)) {
@@ -105,12 +109,12 @@ void AppendValue(const LogField& field, std::string& out) {
 std::string FormatLogLine(Time time, LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   std::string line;
   line.reserve(256);
-  line.append("{\"ts\":\"").append(FormatTime(time)).append("\",\"level\":\"").append(NameOf(level));
+  line.append("{\"ts\":\"").append(FormatLogTime(time)).append("\",\"level\":\"").append(NameOf(level));
   line.append("\",\"event\":");
-  AppendString(event, line);
+  AppendLogString(event, line);
   for (const LogField& field : fields) {
     line.push_back(',');
-    AppendString(field.name, line);
+    AppendLogString(field.name, line);
     line.push_back(':');
     AppendValue(field, line);
   }

@@ -15,4 +15,8 @@ namespace livekit::token {
 // U+FFFD, so that a line is always one line of valid JSON.
 std::string FormatLogLine(Time time, LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 
+// Its parts, for lines of another kind: a time, and a value as it stands in a line, with its quotation marks.
+std::string FormatLogTime(Time time);
+void AppendLogString(std::string_view value, std::string& out);
+
 }  // namespace livekit::token
