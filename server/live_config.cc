@@ -87,7 +87,7 @@ ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over)
 }
 
 void LiveConfig::Use(const std::shared_ptr<const AuthorityState>& state) {
-  auto authority = std::make_shared<const TokenAuthority>(state, clock_, metrics_);
+  auto authority = std::make_shared<const TokenAuthority>(state, clock_, metrics_, AuthorityOptions{.load = load_});
   if (authorities_ == nullptr) {
     authorities_ = std::make_unique<Authorities>(std::move(authority));
   } else {

@@ -70,8 +70,13 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
   const auto start = std::chrono::steady_clock::now();
   // The call ends with the configuration that it began with.
   std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
-  const auto finish = [this, name, reactor, response, start, authority](absl::StatusOr<Response> result) {
+  const auto finish = [this, name, context, reactor, response, start, authority](absl::StatusOr<Response> result) {
     const grpc::Status status = ToRpcStatus(result.status());
+    // Keeps gRPC from asking again by itself (gRFC A6): a client whose retry policy names RESOURCE_EXHAUSTED would
+    // only spend more of its budget.
+    if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+      context->AddTrailingMetadata("grpc-retry-pushback-ms", "-1");
+    }
     metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), std::chrono::steady_clock::now() - start);
     if (result.ok()) *response = *std::move(result);
     reactor->Finish(status);
