@@ -20,6 +20,7 @@
 #include "http/server.h"
 #include "http/tls.h"
 #include "http/tls_files.h"
+#include "service/limits.h"
 #include "service/log.h"
 
 namespace livekit::token::gateway {
@@ -214,15 +215,15 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
     config.add_token_paths("/api/token");
   }
   auto& limits = *config.mutable_limits();
-  if (limits.body_bytes() == 0) limits.set_body_bytes(65536);
-  if (limits.header_bytes() == 0) limits.set_header_bytes(16384);
-  if (limits.header_lines() == 0) limits.set_header_lines(100);
-  if (limits.connections() == 0) limits.set_connections(10000);
-  if (limits.pending_requests() == 0) limits.set_pending_requests(4096);
-  if (limits.token_bytes() == 0) limits.set_token_bytes(8192);
-  if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(5);
-  if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(10);
-  if (!limits.has_idle_timeout()) limits.mutable_idle_timeout()->set_seconds(60);
+  if (limits.body_bytes() == 0) limits.set_body_bytes(limits::kHttpBodyBytes);
+  if (limits.header_bytes() == 0) limits.set_header_bytes(limits::kHttpHeaderBytes);
+  if (limits.header_lines() == 0) limits.set_header_lines(limits::kHttpHeaderLines);
+  if (limits.connections() == 0) limits.set_connections(limits::kHttpConnections);
+  if (limits.pending_requests() == 0) limits.set_pending_requests(limits::kHttpPendingRequests);
+  if (limits.token_bytes() == 0) limits.set_token_bytes(limits::kHttpTokenBytes);
+  if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(limits::kHttpHeaderSeconds);
+  if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(limits::kHttpRequestSeconds);
+  if (!limits.has_idle_timeout()) limits.mutable_idle_timeout()->set_seconds(limits::kHttpIdleSeconds);
   if (config.readiness().require_backend().empty()) config.mutable_readiness()->set_require_backend("startup");
   auto& drain = *config.mutable_drain();
   if (!drain.has_delay()) drain.mutable_delay()->set_seconds(options.dev ? 0 : 8);

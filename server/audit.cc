@@ -3,11 +3,11 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "base/text.h"
+#include "server/admission.h"
 #include "service/log_line.h"
 
 namespace livekit::token {
@@ -65,12 +65,6 @@ std::string SummarizeGrants(const v1::Grants& grants) {
   return names;
 }
 
-int CountAgents(const v1::Grants& grants) {
-  const auto& agents = grants.room_config().agents();
-  return static_cast<int>(
-      std::count_if(agents.begin(), agents.end(), [](const auto& agent) { return !agent.agent_name().empty(); }));
-}
-
 void NoteToken(std::string_view project, std::string_view key_id, const v1::Grants& grants, std::string_view jti,
                Time expire_time, AuditEvent& event) {
   event.outcome = kIssued;
@@ -80,7 +74,7 @@ void NoteToken(std::string_view project, std::string_view key_id, const v1::Gran
   event.identity = grants.identity();
   event.room = grants.video().room();
   event.grants = SummarizeGrants(grants);
-  event.agents = CountAgents(grants);
+  event.agents = AgentsIn(grants);
   event.expire_time = expire_time;
 }
 

@@ -79,9 +79,6 @@ inline constexpr std::array<AuditField, 21> kAuditFields = {{
 // Behind them the other objects that the token has, and its kind.
 std::string SummarizeGrants(const v1::Grants& grants);
 
-// The agents that a token dispatches; entries without a name are none.
-int CountAgents(const v1::Grants& grants);
-
 // Notes that a token has been issued, and what it says.
 void NoteToken(std::string_view project, std::string_view key_id, const v1::Grants& grants, std::string_view jti,
                Time expire_time, AuditEvent& event);

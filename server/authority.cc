@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/address.h"
+#include "base/network.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "livekit/token/access_token.h"
@@ -47,7 +48,7 @@ void DropSilentProxy(Credentials& credentials) {
 CallContext CallContextOf(const TokenAuthority::RelayedItem& item) {
   CallContext context;
   if (IsRequestId(item.request_id())) context.request_id = item.request_id();
-  context.peer_address = HostOf(item.client_address()).value_or("");
+  if (const auto address = IpAddress::Parse(item.client_address())) context.peer_address = address->ToString();
   return context;
 }
 
@@ -92,7 +93,25 @@ v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verd
 
 TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics,
                                AuthorityOptions options)
-    : state_(std::move(state)), clock_(clock), metrics_(metrics), options_(std::move(options)) {}
+    : state_(std::move(state)),
+      clock_(clock),
+      metrics_(metrics),
+      options_(std::move(options)),
+      admission_(state_->rate_limits, clock, metrics,
+                 options_.load != nullptr ? options_.load : std::make_shared<Load>()) {}
+
+template <typename Response>
+bool TokenAuthority::Enter(std::string_view method, const CallContext& context, Done<Response>& done, int items) const {
+  auto place = admission_.Enter(items);
+  if (!place.ok()) {
+    Conclude(Begin(method, context), absl::StatusOr<Response>(place.status()), done);
+  } else if (*place != nullptr) {
+    done = [place = *std::move(place), done = std::move(done)](absl::StatusOr<Response> result) {
+      done(std::move(result));
+    };
+  }
+  return place.ok();
+}
 
 AuditEvent TokenAuthority::Begin(std::string_view method, const CallContext& context) const {
   AuditEvent event;
@@ -155,6 +174,8 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
   const Time now = clock_.Now();
   event.authenticator = asked.principal.authenticator;
   event.principal = asked.principal.subject;
+  const Requester requester(asked.principal, event.client);
+  LKT_RETURN_IF_ERROR(admission_.Issue(requester));
   const auto decided = PlanToken(*state_, asked, now);
   if (!decided.ok()) {
     const PolicyRules* policy = state_->policies.Find(asked.principal, asked.request.room_name(), asked.sandbox_id);
@@ -164,6 +185,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
   const TokenPlan& plan = *decided;
   event.policy = plan.policy().name;
   const v1::Grants& grants = plan.decision.grants;
+  LKT_RETURN_IF_ERROR(admission_.Dispatch(requester, AgentsIn(grants)));
   const ApiKey& key = *plan.project().signing_key;
   auto signed_token = Sign(key, grants, plan.options, now);
   LKT_RETURN_IF_ERROR(CheckSignable(plan, asked,
@@ -211,6 +233,9 @@ void TokenAuthority::AuthenticatePrincipal(const CallContext& context, const Wit
         if (!caller.ok()) return done(caller.status(), nullptr);
         const ServiceRules* service = state_->services.Find(*caller);
         if (service != nullptr && !service->relay && !service->asserts) service = nullptr;
+        if (service != nullptr) {
+          if (auto limited = admission_.Call(*service); !limited.ok()) return done(std::move(limited), service);
+        }
         state_->authenticators.Authenticate(
             credentials, clock_.Now(),
             [service, done](absl::StatusOr<Principal> principal) { done(std::move(principal), service); });
@@ -219,16 +244,17 @@ void TokenAuthority::AuthenticatePrincipal(const CallContext& context, const Wit
 
 void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                                            Done<v1::IssueParticipantTokenResponse> done) const {
+  if (!Enter("IssueParticipantToken", context, done)) return;
   if (request.has_principal()) return IssueAsserted(context, request, std::move(done));
-  AuthenticatePrincipal(
-      context, [this, &request, host = context.host, begun = Begin("IssueParticipantToken", context),
-                done = std::move(done)](absl::StatusOr<Principal> principal, const ServiceRules* via) {
-        AuditEvent event = begun;
-        if (via != nullptr) event.caller = via->name;
-        auto result = principal.ok() ? Issue({*principal, via, request.request()}, host, event)
-                                     : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
-        Conclude(std::move(event), std::move(result), done);
-      });
+  AuthenticatePrincipal(context,
+                        [this, &request, host = context.host, begun = Begin("IssueParticipantToken", context),
+                         done = std::move(done)](absl::StatusOr<Principal> principal, const ServiceRules* via) {
+                          AuditEvent event = begun;
+                          if (via != nullptr) event.caller = via->name;
+                          auto result = principal.ok() ? Issue({*principal, via, request.request()}, host, event)
+                                                       : admission_.Unauthenticated(principal.status(), begun.client);
+                          Conclude(std::move(event), std::move(result), done);
+                        });
 }
 
 void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
@@ -243,6 +269,7 @@ void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssuePa
       if (!service.ok() || !(*service)->asserts) {
         return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
       }
+      LKT_RETURN_IF_ERROR(admission_.Call(**service));
       const v1::AssertedPrincipal& stated = request.principal();
       LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, stated.subject(), stated.claims()));
       return Issue({principal, *service, request.request()}, host, event);
@@ -258,8 +285,9 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(Re
 
 void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* via,
                                   std::function<void(RelayedResult)> done) const {
+  const auto place = admission_.Enter();
   Done<v1::IssueParticipantTokenResponse> answer =
-      [done = std::move(done)](absl::StatusOr<v1::IssueParticipantTokenResponse> issued) {
+      [place, done = std::move(done)](absl::StatusOr<v1::IssueParticipantTokenResponse> issued) {
         RelayedResult result;
         if (issued.ok()) {
           *result.mutable_token() = *std::move(issued);
@@ -273,9 +301,13 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
     if (via != nullptr) event.caller = via->name;
     auto issued = principal.ok() ? Issue({*principal, via, item.request(), item.sandbox_id(), item.max_token_bytes()},
                                          HostOf(item.host()).value_or(""), event)
-                                 : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
+                                 : admission_.Unauthenticated(principal.status(), event.client);
     Conclude(std::move(event), std::move(issued), answer);
   };
+  if (!place.ok()) return finish(place.status());
+  if (via != nullptr) {
+    if (auto limited = admission_.Call(*via); !limited.ok()) return finish(std::move(limited));
+  }
   const auto credentials =
       RelayedCredentials(item.credentials(), item.has_trusted_headers() ? &item.trusted_headers() : nullptr);
   if (!credentials.ok()) return finish(credentials.status());
@@ -284,22 +316,26 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
 
 void TokenAuthority::AuthenticateCaller(const CallContext& context, WithService done) const {
   auto presented = PresentedIn(context);
-  if (!presented.ok()) return done(presented.status());
+  if (!presented.ok()) return done(admission_.Unauthenticated(presented.status(), context.peer_address));
   auto& [caller, own] = *presented;
   if (!caller.empty()) DropSilentProxy(own);
   if (!caller.empty() && !own.empty()) return done(Refuse(v1::AMBIGUOUS_CREDENTIALS));
-  state_->authenticators.Authenticate(caller.empty() ? own : caller, clock_.Now(),
-                                      [this, done](absl::StatusOr<Principal> principal) {
-                                        if (!principal.ok()) return done(principal.status());
-                                        const ServiceRules* service = state_->services.Find(*principal);
-                                        if (service == nullptr) return done(Refuse(v1::METHOD_NOT_PERMITTED));
-                                        done(service);
-                                      });
+  state_->authenticators.Authenticate(
+      caller.empty() ? own : caller, clock_.Now(),
+      [this, address = context.peer_address, done](absl::StatusOr<Principal> principal) {
+        if (!principal.ok()) {
+          return done(admission_.Unauthenticated(principal.status(), address));
+        }
+        const ServiceRules* service = state_->services.Find(*principal);
+        if (service == nullptr) return done(Refuse(v1::METHOD_NOT_PERMITTED));
+        done(service);
+      });
 }
 
 void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
                                                  const v1::BatchIssueParticipantTokensRequest& request,
                                                  Done<v1::BatchIssueParticipantTokensResponse> done) const {
+  if (!Enter("BatchIssueParticipantTokens", context, done)) return;
   AuthenticateCaller(context, [this, &request, begun = Begin("BatchIssueParticipantTokens", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     const auto refuse = [&](const std::string& caller, const absl::Status& status) {
@@ -364,13 +400,16 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
 
 void TokenAuthority::MintAccessToken(const CallContext& context, const v1::MintAccessTokenRequest& request,
                                      Done<v1::MintAccessTokenResponse> done) const {
+  if (!Enter("MintAccessToken", context, done)) return;
   AuthenticateCaller(context, [this, &request, begun = Begin("MintAccessToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     AuditEvent event = begun;
     NoteService(service, event);
     const auto mint = [&]() -> absl::StatusOr<v1::MintAccessTokenResponse> {
       if (!service.ok()) return service.status();
+      LKT_RETURN_IF_ERROR(admission_.Call(**service));
       if ((*service)->mint == nullptr) return Refuse(v1::METHOD_NOT_PERMITTED);
+      LKT_RETURN_IF_ERROR(admission_.Dispatch(**service, AgentsIn(request.grants())));
       v1::Grants grants;
       v1::MintAccessTokenResponse response;
       LKT_RETURN_IF_ERROR(Mint(**service, request, clock_.Now(), grants, response, event));
@@ -385,6 +424,12 @@ absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
     const ServiceRules& service, const v1::BatchMintAccessTokensRequest& request, const AuditEvent& call,
     std::vector<AuditEvent>& events) const {
   LKT_RETURN_IF_ERROR(CheckBatchSize(request.requests_size(), 0, 0));
+  LKT_RETURN_IF_ERROR(admission_.Call(service, request.requests_size()));
+  if (service.mint == nullptr) return Refuse(v1::METHOD_NOT_PERMITTED);
+  // All or none: a batch that is refused must not have spent what a smaller one could have used.
+  int agents = 0;
+  for (const auto& asked : request.requests()) agents += AgentsIn(asked.grants());
+  LKT_RETURN_IF_ERROR(admission_.Dispatch(service, agents));
   const Time now = clock_.Now();
   v1::Grants grants;
   v1::BatchMintAccessTokensResponse response;
@@ -406,14 +451,14 @@ absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
 
 void TokenAuthority::BatchMintAccessTokens(const CallContext& context, const v1::BatchMintAccessTokensRequest& request,
                                            Done<v1::BatchMintAccessTokensResponse> done) const {
+  if (!Enter("BatchMintAccessTokens", context, done, std::max(request.requests_size(), 1))) return;
   AuthenticateCaller(context, [this, &request, begun = Begin("BatchMintAccessTokens", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     AuditEvent call = begun;
     NoteService(service, call);
     std::vector<AuditEvent> events;
-    auto result = !service.ok()                 ? absl::StatusOr<v1::BatchMintAccessTokensResponse>(service.status())
-                  : (*service)->mint == nullptr ? Refuse(v1::METHOD_NOT_PERMITTED)
-                                                : MintAll(**service, request, call, events);
+    auto result = service.ok() ? MintAll(**service, request, call, events)
+                               : absl::StatusOr<v1::BatchMintAccessTokensResponse>(service.status());
     if (!result.ok()) return Conclude(std::move(call), std::move(result), done);
     Record(std::move(events), std::move(result), done);
   });
@@ -421,11 +466,11 @@ void TokenAuthority::BatchMintAccessTokens(const CallContext& context, const v1:
 
 void TokenAuthority::VerifyAccessToken(const CallContext& context, const v1::VerifyAccessTokenRequest& request,
                                        Done<v1::VerifyAccessTokenResponse> done) const {
+  if (!Enter("VerifyAccessToken", context, done)) return;
   AuthenticateCaller(context, [this, &request, begun = Begin("VerifyAccessToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    const absl::Status refusal = !service.ok()                     ? service.status()
-                                 : (*service)->verifier == nullptr ? Refuse(v1::METHOD_NOT_PERMITTED)
-                                                                   : absl::OkStatus();
+    absl::Status refusal = service.ok() ? admission_.Call(**service) : service.status();
+    if (refusal.ok() && (*service)->verifier == nullptr) refusal = Refuse(v1::METHOD_NOT_PERMITTED);
     if (!refusal.ok()) {
       AuditEvent event = begun;
       NoteService(service, event);
@@ -441,6 +486,7 @@ void TokenAuthority::VerifyAccessToken(const CallContext& context, const v1::Ver
 void TokenAuthority::ExplainParticipantToken(const CallContext& context,
                                              const v1::ExplainParticipantTokenRequest& request,
                                              Done<v1::ExplainParticipantTokenResponse> done) const {
+  if (!Enter("ExplainParticipantToken", context, done)) return;
   AuthenticateCaller(context, [this, &request, host = context.host, begun = Begin("ExplainParticipantToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     AuditEvent event = begun;
@@ -450,6 +496,7 @@ void TokenAuthority::ExplainParticipantToken(const CallContext& context,
       Conclude(event, std::move(result), done);
     };
     if (!service.ok()) return finish(service.status());
+    if (auto limited = admission_.Call(**service); !limited.ok()) return finish(std::move(limited));
     if (!(*service)->explain) return finish(Refuse(v1::METHOD_NOT_PERMITTED));
     Explain(*state_, **service, request, host, clock_, finish);
   });

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "livekit/token/v1/token_service.pb.h"
+#include "server/admission.h"
 #include "server/audit.h"
 #include "server/authenticator.h"
 #include "server/authority_state.h"
@@ -35,8 +36,9 @@ struct CallContext {
 
 // What an authority has to do with beside its configuration.
 struct AuthorityOptions {
-  Audit* audit = nullptr;       // must outlive the authority; null: nothing is recorded
-  std::string generation = {};  // fingerprint of the configuration, for the record
+  Audit* audit = nullptr;                // must outlive the authority; null: nothing is recorded
+  std::string generation = {};           // fingerprint of the configuration, for the record
+  std::shared_ptr<Load> load = nullptr;  // of all configurations together; null: it has its own
 };
 
 // Issues, mints, verifies and explains. Every method calls `done` exactly once: before it returns, unless an
@@ -50,9 +52,9 @@ class TokenAuthority {
   using RelayedItem = v1::BatchIssueParticipantTokensRequest::Item;
   using RelayedResult = v1::BatchIssueParticipantTokensResponse::Result;
 
-  static constexpr int kMaxBatchItems = 1000;
-  static constexpr std::size_t kMaxIssueBatchBytes = 1 << 20;
-  static constexpr std::size_t kMaxMintBatchBytes = 16 << 20;  // of the answer
+  static constexpr int kMaxBatchItems = limits::kBatchItems;
+  static constexpr std::size_t kMaxIssueBatchBytes = limits::kIssueBatchBytes;
+  static constexpr std::size_t kMaxMintBatchBytes = limits::kAnswerMessageBytes;
 
   // `clock` and `metrics` must outlive the authority.
   TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics,
@@ -114,6 +116,10 @@ class TokenAuthority {
                                                             const AuditEvent& call,
                                                             std::vector<AuditEvent>& events) const;
 
+  // Begins a call: keeps its place among those in progress until `done` is called. False if there is none; the call has
+  // then been refused.
+  template <typename Response>
+  bool Enter(std::string_view method, const CallContext& context, Done<Response>& done, int items = 1) const;
   // The record of a call, or of an item of one, that has just begun.
   AuditEvent Begin(std::string_view method, const CallContext& context) const;
   // Counts and records a decision and answers. Of a refusal there is one event, whatever there would have been.
@@ -127,6 +133,7 @@ class TokenAuthority {
   const Clock& clock_;
   Metrics& metrics_;
   const AuthorityOptions options_;
+  const Admission admission_;
 };
 
 }  // namespace livekit::token

@@ -11,6 +11,7 @@
 #include "server/build/hmac_key.h"
 #include "server/build/policies.h"
 #include "server/build/projects.h"
+#include "server/build/rate_limits.h"
 #include "server/build/services.h"
 
 namespace livekit::token {
@@ -57,6 +58,7 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   std::vector<PolicyRules> policies = build::BuildPolicies(config, context);
   std::vector<ServiceRules> services = build::BuildServices(config.services(), context);
   DenyList deny_list = build::BuildDenyList(config, context);
+  const RateLimits rate_limits = build::BuildRateLimits(config.rate_limits(), context);
   BuildResult result;
   if (context.problems.empty()) {
     auto projects = InUse(context.projects, policies, services);
@@ -64,7 +66,7 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
         AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), ServiceSet(std::move(services)),
                        std::move(deny_list), std::move(context.authenticator_names), std::move(projects),
                        config.audit().hash_names() ? std::move(hmac_keys.audit) : nullptr,
-                       config.has_access_log_sample() ? config.access_log_sample() : 1});
+                       config.has_access_log_sample() ? config.access_log_sample() : 1, rate_limits});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

@@ -11,6 +11,7 @@
 #include "server/deny_list.h"
 #include "server/key_ledger.h"
 #include "server/policy.h"
+#include "server/rate.h"
 #include "server/services.h"
 
 namespace livekit::token {
@@ -25,6 +26,7 @@ struct AuthorityState {
   std::vector<KeyLedger::ProjectInUse> projects = {};
   std::shared_ptr<const jose::HmacSha256> audit_hash = nullptr;  // of names in the audit; null: they stand as they are
   double access_log_sample = 1;  // share of calls that succeeded of which the log has a line
+  RateLimits rate_limits = {};
 };
 
 }  // namespace livekit::token

@@ -94,8 +94,8 @@ ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over)
 }
 
 void LiveConfig::Use(const std::shared_ptr<const AuthorityState>& state, const FileSnapshot& files) {
-  auto authority =
-      std::make_shared<const TokenAuthority>(state, clock_, metrics_, AuthorityOptions{&audit_, files.Fingerprint()});
+  auto authority = std::make_shared<const TokenAuthority>(state, clock_, metrics_,
+                                                          AuthorityOptions{&audit_, files.Fingerprint(), load_});
   if (authorities_ == nullptr) {
     authorities_ = std::make_unique<Authorities>(std::move(authority));
   } else {

@@ -21,8 +21,8 @@
 namespace livekit::token {
 
 // Reads a configuration, and then, when its files change, the next ones. Each is checked as at the start and taken into
-// use as a whole or not at all. What outlives one configuration is here: keys that have been fetched, and what is known
-// of signing keys.
+// use as a whole or not at all. What outlives one configuration is here: keys that have been fetched, what is known of
+// signing keys, and who has asked how often.
 //
 // Thread safety: all methods may be called concurrently, unless stated otherwise.
 class LiveConfig {
@@ -64,6 +64,7 @@ class LiveConfig {
   AuditLog& audit_;
   KeyLedger ledger_;
   JwksPool jwks_;
+  const std::shared_ptr<Load> load_ = std::make_shared<Load>();
   FileSnapshot first_files_;
   ServerStartup startup_;
   std::unique_ptr<Authorities> authorities_;

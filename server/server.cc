@@ -19,6 +19,7 @@
 #include "server/grpc_heartbeat.h"
 #include "server/grpc_tls.h"
 #include "server/token_service.h"
+#include "service/limits.h"
 #include "service/log.h"
 
 namespace livekit::token {
@@ -26,8 +27,6 @@ namespace {
 
 namespace cfg = config::v1;
 
-constexpr int kMaxRequestBytes = 4 << 20;
-constexpr int kMaxResponseBytes = 16 << 20;  // what a batch of 1000 tokens needs
 constexpr char kUnixPrefix[] = "unix:";
 
 bool IsUnix(const std::string& address) { return address.rfind(kUnixPrefix, 0) == 0; }
@@ -165,8 +164,8 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
   SetConnections(config.listen(), builder);
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  builder.SetMaxSendMessageSize(kMaxResponseBytes);
+  builder.SetMaxReceiveMessageSize(limits::kRequestMessageBytes);
+  builder.SetMaxSendMessageSize(limits::kAnswerMessageBytes);
   builder.RegisterService(&impl->service);
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || (!IsUnix(address) && port == 0)) {

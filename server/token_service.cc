@@ -101,9 +101,14 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
   // The call ends with the configuration that it began with.
   std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
   const auto call = std::make_shared<CallContext>();
-  const auto finish = [this, name, reactor, response, start, authority, call,
+  const auto finish = [this, name, context, reactor, response, start, authority, call,
                        items = ItemCount(*request)](absl::StatusOr<Response> result) {
     const grpc::Status status = ToRpcStatus(result.status());
+    // Keeps gRPC from asking again by itself (gRFC A6): a client whose retry policy names RESOURCE_EXHAUSTED would
+    // only spend more of its budget.
+    if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+      context->AddTrailingMetadata("grpc-retry-pushback-ms", "-1");
+    }
     const auto duration = std::chrono::steady_clock::now() - start;
     metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), duration);
     LogCall(name, result.status(), duration, *call, items, authority->access_log_sample());

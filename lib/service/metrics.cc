@@ -159,6 +159,11 @@ struct Metrics::Impl {
                                          .Help("Requests refused, by reason.")
                                          .Register(registry),
                                      {"caller", "reason"}};
+  Series<prometheus::Counter> rate_limited{prometheus::BuildCounter()
+                                               .Name("ratelimit_rejected_total")
+                                               .Help("Requests refused because a limit had run out, by limit.")
+                                               .Register(registry),
+                                           {"scope"}};
   prometheus::Counter& unknown_fields = prometheus::BuildCounter()
                                             .Name("livekit_token_unknown_fields_total")
                                             .Help("Members of request bodies that were ignored.")
@@ -210,6 +215,8 @@ void Metrics::Denied(std::string_view caller, v1::ErrorReason reason) {
   // Through the table: a number that this build does not know has no name.
   impl_->denied.Get({caller, v1::ErrorReason_Name(GetReasonInfo(reason).reason)}).Increment();
 }
+
+void Metrics::RateLimited(LimitScope scope) { impl_->rate_limited.Get({LimitScopeName(scope)}).Increment(); }
 
 void Metrics::UnknownFields(int count) {
   if (count > 0) impl_->unknown_fields.Increment(count);

@@ -86,15 +86,6 @@ TEST(SummarizeGrants, NamesWhatIsTrue) {
   EXPECT_EQ(SummarizeGrants(grants), "room_join,can_subscribe,sip,kind=agent");
 }
 
-TEST(CountAgents, CountsThoseWithAName) {
-  v1::Grants grants;
-  EXPECT_EQ(CountAgents(grants), 0);
-  grants.mutable_room_config()->add_agents();
-  EXPECT_EQ(CountAgents(grants), 0);
-  grants.mutable_room_config()->add_agents()->set_agent_name("helper");
-  EXPECT_EQ(CountAgents(grants), 1);
-}
-
 TEST(HideNames, GivesTheSameTextForTheSameNameAndKey) {
   const jose::HmacSha256 key("key"), other("other");
   AuditEvent a = Full(), b = Full(), c = Full();

@@ -39,6 +39,7 @@ inline constexpr char kOtherSecret[] = "MARKSECRET-other-0123456789abcdefghijk";
 class FakeClock final : public Clock {
  public:
   Time Now() const override { return now; }
+  SteadyTime Steady() const override { return SteadyTime(now.time_since_epoch()); }
   Time now = Time(std::chrono::seconds(1'900'000'000));
 };
 
