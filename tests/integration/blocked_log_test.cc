@@ -86,11 +86,10 @@ TEST(BlockedLog, NeitherStopsAnswersNorTheEnd) {
   ASSERT_NE(http, 0);
 
   // As many lines as the queue holds and some more.
-  RawClient client(http);
   const std::string request = PostRequest("/nowhere", "{}");
   const auto start = steady_clock::now();
   for (int i = 0; i < 9'000; ++i) {
-    const auto answer = client.Exchange(request);
+    const auto answer = RawClient(http).Exchange(request);
     ASSERT_TRUE(answer) << i;
     ASSERT_EQ(answer->status, 404);
   }

@@ -350,7 +350,7 @@ TEST_F(TokenHandlerTest, LogsOneLineWithoutHeadersAndBodies) {
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
   for (const char* part :
-       {"http_request", "\"route\":\"/getToken\"", "201", "r-7", "203.0.113.7", "duration_ms", "\"bytes_in\":62"}) {
+       {"http_request", "\"route\":\"/getToken\"", "201", "r-7", "203.0.113.7", "duration_ms", "\"bytes_in\":58"}) {
     EXPECT_THAT(log, HasSubstr(part));
   }
   EXPECT_THAT(log, Not(HasSubstr("MARK")));

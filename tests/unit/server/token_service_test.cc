@@ -132,10 +132,8 @@ INSTANTIATE_TEST_SUITE_P(Transports, TokenServerTest, ::testing::Values("tcp", "
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(TokenServerTest, LogsOneLineForEachCall) {
-  const auto lines = [this](double sample) {
-    auto state = *state_;
-    state.access_log_sample = sample;
-    Serve(std::make_shared<const AuthorityState>(std::move(state)), {});
+  const auto lines = [this](const std::string& sample) {
+    Serve(Build(std::string(testing::kServerYaml) + sample), {});
     ::testing::internal::CaptureStderr();
     v1::IssueParticipantTokenResponse response;
     EXPECT_TRUE(IssueRpc({{"x-api-key", KeyOf("web")}, {"x-request-id", "r-1"}}, "", &response).ok());
@@ -149,7 +147,7 @@ TEST_P(TokenServerTest, LogsOneLineForEachCall) {
     return found;
   };
   const std::string peer = std::string(GetParam()) == "unix" ? "localhost" : "127.0.0.1";
-  const auto all = lines(1);
+  const auto all = lines("");
   ASSERT_EQ(all.size(), 2U);
   for (const char* part : {R"("level":"info")", R"("method":"IssueParticipantToken")", R"("grpc_code":"OK")",
                            R"("reason":"")", R"("request_id":"r-1")", R"("items":1)"}) {
@@ -161,7 +159,7 @@ TEST_P(TokenServerTest, LogsOneLineForEachCall) {
     EXPECT_THAT(all[1], HasSubstr(part));
   }
   EXPECT_THAT(all[1], Not(HasSubstr("MARK")));
-  const auto refused = lines(0);
+  const auto refused = lines("access_log_sample: 0\n");
   ASSERT_EQ(refused.size(), 1U);
   EXPECT_THAT(refused[0], HasSubstr("r-2"));
 }
