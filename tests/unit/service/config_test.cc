@@ -218,7 +218,7 @@ INSTANTIATE_TEST_SUITE_P(Numbers, ReadYamlRefuses,
                                            BadYaml{"access_log_sample: 0.1.2", "access_log_sample", "such as 0.1"},
                                            BadYaml{"access_log_sample: \"0.1\"", "access_log_sample", "such as 0.1"},
                                            BadYaml{"access_log_sample: 0,1", "access_log_sample", "such as 0.1"},
-                                           BadYaml{"access_log_sample: -", "access_log_sample", ""}));
+                                           BadYaml{"access_log_sample: +1", "access_log_sample", "such as 0.1"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Values, ReadYamlRefuses,
