@@ -113,8 +113,8 @@ namespace log_internal {
 // Not constexpr: a constant expression that gets here, because of an unlisted name, does not compile.
 inline void NotInTheListOfLogNames() {}
 
-template <typename Info, std::size_t size>
-consteval std::string_view Listed(const Info (&table)[size], std::string_view name) {
+template <typename Info, std::size_t Size>
+consteval std::string_view Listed(const Info (&table)[Size], std::string_view name) {
   for (const Info& info : table) {
     if (info.name == name) return info.name;
   }

@@ -42,7 +42,7 @@ std::string TempFolder::Write(const std::string& name, std::string_view text) co
 }
 
 Program::Program(const std::string& name, std::vector<std::string> args, std::map<std::string, std::string> environment,
-                 const std::string& standard_input) {
+                 const std::string& standard_input, int standard_error) {
   const std::string path = BIN_DIR "/" + name;
   const std::string out = folder_.Write("out", "");
   const std::string in = folder_.Write("in", standard_input);
@@ -64,7 +64,7 @@ Program::Program(const std::string& name, std::vector<std::string> args, std::ma
   const int out_fd = open(out.c_str(), O_WRONLY | O_APPEND);
   dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
   dup2(out_fd, STDOUT_FILENO);
-  dup2(out_fd, STDERR_FILENO);
+  dup2(standard_error < 0 ? out_fd : standard_error, STDERR_FILENO);
   execve(path.c_str(), argv.data(), envp.data());
   _exit(127);
 }

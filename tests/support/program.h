@@ -30,8 +30,9 @@ class TempFolder {
 class Program {
  public:
   // `name` is that of a program in build/bin. The environment holds only PATH and `environment`.
+  // With `standard_error`, a descriptor of the caller's, that is its standard error, and the log is not in Output.
   Program(const std::string& name, std::vector<std::string> args, std::map<std::string, std::string> environment = {},
-          const std::string& standard_input = "");
+          const std::string& standard_input = "", int standard_error = -1);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

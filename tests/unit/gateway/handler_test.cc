@@ -349,11 +349,22 @@ TEST_F(TokenHandlerTest, LogsOneLineWithoutHeadersAndBodies) {
            {{"Authorization", "Bearer MARKtoken"}, {"User-Agent", "MARKagent"}, {"X-Request-Id", "r-7"}}));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
-  for (const char* part : {"http_request", "\"route\":\"/getToken\"", "201", "r-7", "203.0.113.7", "duration_ms"}) {
+  for (const char* part :
+       {"http_request", "\"route\":\"/getToken\"", "201", "r-7", "203.0.113.7", "duration_ms", "\"bytes_in\":58"}) {
     EXPECT_THAT(log, HasSubstr(part));
   }
   EXPECT_THAT(log, Not(HasSubstr("MARK")));
   EXPECT_THAT(log, Not(HasSubstr("aaa.bbb.ccc")));
+}
+
+TEST_F(TokenHandlerTest, LogsTheShareOfSuccessesThatItShallAndAllRefusals) {
+  options.access_log_sample = 0;
+  ::testing::internal::CaptureStderr();
+  Ask(Post("{}", {{"X-Request-Id", "succeeds"}}));
+  Ask(Post("{", {{"X-Request-Id", "is-refused"}}));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, Not(HasSubstr("succeeds")));
+  EXPECT_THAT(log, HasSubstr("is-refused"));
 }
 
 TEST_F(TokenHandlerTest, TellsTheClientsAddressBehindATrustedProxyToServerAndLog) {

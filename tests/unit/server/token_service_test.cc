@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -129,6 +130,39 @@ class TokenServerTest : public testing::AuthorityFixture, public ::testing::With
 
 INSTANTIATE_TEST_SUITE_P(Transports, TokenServerTest, ::testing::Values("tcp", "unix"),
                          [](const auto& info) { return std::string(info.param); });
+
+TEST_P(TokenServerTest, LogsOneLineForEachCall) {
+  const auto lines = [this](const std::string& sample) {
+    Serve(Build(std::string(testing::kServerYaml) + sample), {});
+    ::testing::internal::CaptureStderr();
+    v1::IssueParticipantTokenResponse response;
+    EXPECT_TRUE(IssueRpc({{"x-api-key", KeyOf("web")}, {"x-request-id", "r-1"}}, "", &response).ok());
+    EXPECT_FALSE(IssueRpc({{"x-api-key", "MARK"}, {"x-request-id", "r-2"}}, "", &response).ok());
+    server_.reset();  // the line is written before the answer is sent, but gRPC's thread may still be in it
+    std::vector<std::string> found;
+    std::istringstream text(::testing::internal::GetCapturedStderr());
+    for (std::string line; std::getline(text, line);) {
+      if (line.find("\"grpc_call\"") != std::string::npos) found.push_back(line);
+    }
+    return found;
+  };
+  const std::string peer = std::string(GetParam()) == "unix" ? "localhost" : "127.0.0.1";
+  const auto all = lines("");
+  ASSERT_EQ(all.size(), 2U);
+  for (const char* part : {R"("level":"info")", R"("method":"IssueParticipantToken")", R"("grpc_code":"OK")",
+                           R"("reason":"")", R"("request_id":"r-1")", R"("items":1)"}) {
+    EXPECT_THAT(all[0], HasSubstr(part));
+  }
+  EXPECT_THAT(all[0], HasSubstr("\"peer_ip\":\"" + peer + '"'));
+  for (const char* part : {R"("level":"warn")", R"("grpc_code":"UNAUTHENTICATED")",
+                           R"("reason":"AUTHENTICATION_FAILED")", R"("request_id":"r-2")"}) {
+    EXPECT_THAT(all[1], HasSubstr(part));
+  }
+  EXPECT_THAT(all[1], Not(HasSubstr("MARK")));
+  const auto refused = lines("access_log_sample: 0\n");
+  ASSERT_EQ(refused.size(), 1U);
+  EXPECT_THAT(refused[0], HasSubstr("r-2"));
+}
 
 TEST_P(TokenServerTest, IssuesFromMetadata) {
   v1::IssueParticipantTokenResponse response;
