@@ -23,8 +23,7 @@ const LimitRow* Find(std::string_view surface, std::string_view name) {
 }
 
 TEST(LimitTableTest, HasARowForEachRpcAndNoOther) {
-  const auto* service =
-      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName("livekit.token.v1.TokenService");
+  const auto* service = v1::MintAccessTokenRequest::descriptor()->file()->FindServiceByName("TokenService");
   ASSERT_NE(service, nullptr);
   for (int i = 0; i < service->method_count(); ++i) {
     EXPECT_NE(Find("gRPC", service->full_name() + "/" + service->method(i)->name()), nullptr)
