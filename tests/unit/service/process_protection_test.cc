@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <string>
 
 #include "gtest/gtest.h"
 #include "http/published_file.h"
-#include "service/process_metrics.h"
+#include "service/metrics.h"
 #include "service/stack_dump.h"
 
 namespace livekit::token {
@@ -21,22 +22,19 @@ namespace {
 
 constexpr int kNobody = 65532;
 
-// What a process without any right of root finds.
-struct Child {
-  // Runs `body` in a child, whose exit status it returns; 255 if it cannot give root's rights up.
-  static int Run(const std::function<int()>& body) {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      if (getuid() == 0 && (setgid(kNobody) != 0 || setuid(kNobody) != 0)) _exit(255);
-      // What changing the user does depends on fs.suid_dumpable.
-      prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-      _exit(body());
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 254;
+// Runs `body` in a child without any right of root and returns its exit status; 255 if it cannot give them up.
+int RunAsNobody(const std::function<int()>& body) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    if (getuid() == 0 && (setgid(kNobody) != 0 || setuid(kNobody) != 0)) _exit(255);
+    // What changing the user does depends on fs.suid_dumpable.
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    _exit(body());
   }
-};
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 254;
+}
 
 // Whether another process of the same user can read the environment of this one.
 bool OthersReadEnvironment() {
@@ -53,7 +51,7 @@ bool OthersReadEnvironment() {
 }
 
 TEST(ProcessProtection, KeepsOthersOut) {
-  EXPECT_EQ(Child::Run([] {
+  EXPECT_EQ(RunAsNobody([] {
               if (!OthersReadEnvironment()) return 1;  // the control
               if (!ProtectProcess(false).ok()) return 2;
               if (OthersReadEnvironment()) return 3;
@@ -66,7 +64,7 @@ TEST(ProcessProtection, KeepsOthersOut) {
 }
 
 TEST(ProcessProtection, CanBeLeftOutForDebugging) {
-  EXPECT_EQ(Child::Run([] {
+  EXPECT_EQ(RunAsNobody([] {
               rlimit before{};
               getrlimit(RLIMIT_CORE, &before);
               if (!ProtectProcess(true).ok() || !OthersReadEnvironment()) return 1;
@@ -79,7 +77,7 @@ TEST(ProcessProtection, CanBeLeftOutForDebugging) {
 
 // The kernel gives the files of such a process in /proc to root.
 TEST(ProcessProtection, LeavesTheProcessItsOwnProc) {
-  EXPECT_EQ(Child::Run([] {
+  EXPECT_EQ(RunAsNobody([] {
               if (!ProtectProcess(false).ok()) return 1;
               // As gRPC opens certificates.
               const auto file = http::PublishedFile::Create("content");
@@ -87,12 +85,11 @@ TEST(ProcessProtection, LeavesTheProcessItsOwnProc) {
               std::string text;
               std::getline(std::ifstream((*file)->path()), text);
               if (text != "content") return 3;
-              int values = 0;
-              for (const auto& family : ProcessMetrics().Collect()) {
-                if (family.name == "process_open_fds" && family.metric[0].gauge.value > 0) ++values;
-                if (family.name == "process_resident_memory_bytes" && family.metric[0].gauge.value > 0) ++values;
+              const std::string metrics = Metrics().Serialize();
+              for (const char* name : {"\nprocess_open_fds ", "\nprocess_resident_memory_bytes "}) {
+                const std::size_t at = metrics.find(name);
+                if (at == metrics.npos || std::stod(metrics.substr(at + std::strlen(name))) <= 0) return 4;
               }
-              if (values != 2) return 4;
               std::FILE* const dump = std::tmpfile();
               if (dump == nullptr) return 5;
               DumpStacks(fileno(dump));
