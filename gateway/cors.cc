@@ -178,7 +178,7 @@ void CorsPolicy::LogRefused(const http::Request& request) const {
   std::string hint;
   const auto origin = values.size() == 1 ? ParseOrigin(values.front()) : std::nullopt;
   if (origin) {
-    text = origin->ToString();
+    text = HideSecrets(origin->ToString());
     hint = "to allow it: cors: { origins: [" + text + "] } or --cors_origin=" + text;
   } else if (values.size() == 1 && values.front() == "null") {
     text = "null";

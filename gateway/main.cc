@@ -21,9 +21,11 @@
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/process_protection.h"
 #include "service/reloader.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
+#include "service/secret_variables.h"
 #include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (gateway.yaml)");
@@ -39,6 +41,8 @@ ABSL_FLAG(std::string, cors_origin, "",
 ABSL_FLAG(std::string, caller_token_file, "", "File with this gateway's own API key for the token server");
 ABSL_FLAG(bool, allow_plaintext_grpc, false,
           "Ask token servers at any address without TLS, for networks that encrypt by themselves");
+ABSL_FLAG(bool, allow_core_dumps, false,
+          "Let debuggers attach and the kernel write core dumps, which hold every secret");
 ABSL_FLAG(bool, dev, false, "Development: loopback listeners, pages of loopback origins");
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, devices and pages of private networks");
 
@@ -144,13 +148,15 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
 int Main(int argc, char** argv) {
   BlockSignals();
   SetLogComponent("gateway");
-  const SystemdNotifier systemd;
-  DumpStacksOnQuit();
-  RouteGrpcLog();
   if (!ParseFlags(argc, argv, "livekit-token-gateway",
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
     return kExitFailure;
   }
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
+  const SecretVariables variables;  // not for this program; whoever sets them for both gives them to it too
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
+  RouteGrpcLog();
 
   GatewayOptions options;
   options.dev = absl::GetFlag(FLAGS_dev);

@@ -37,7 +37,7 @@ ConfigProblems CheckAudit(const config::v1::ServerConfig& config) {
   if (std::filesystem::is_directory(path, error)) {
     problems.push_back({"audit.file", audit.file() + " is a folder"});
   } else if (!std::filesystem::is_directory(std::filesystem::absolute(path, error).parent_path(), error)) {
-    problems.push_back({"audit.file", "is in a folder that is not there});
+    problems.push_back({"audit.file", audit.file() + " is in a folder that is not there"});
   }
   return problems;
 }

@@ -383,10 +383,15 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_by
   return FileSnapshot().Read(path, max_bytes);
 }
 
+ConfigProblem HideSecrets(const ConfigProblem& problem) {
+  return {HideSecrets(problem.path), HideSecrets(problem.message)};
+}
+
 std::string FormatProblems(std::string_view file, const ConfigProblems& problems) {
   std::string out;
-  for (const ConfigProblem& problem : problems) {
-    out.append(file).append(": ");
+  for (const ConfigProblem& shown : problems) {
+    const ConfigProblem problem = HideSecrets(shown);
+    out.append(HideSecrets(file)).append(": ");
     // A path has keys of the file in it; they are to stay on one line.
     for (const char c : problem.path) out.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
     if (!problem.path.empty()) out.append(": ");

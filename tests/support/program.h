@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,8 @@ class TempFolder {
   std::string path_;
 };
 
-// A started program; ended hard by the destructor if it still runs.
+// A started program; ended hard by the destructor if it still runs. When it ends, or is ended, whatever leaks.h finds
+// in its output is a failure of the test.
 class Program {
  public:
   // `name` is that of a program in build/bin. The environment holds only PATH and `environment`.
@@ -52,7 +54,13 @@ class Program {
  private:
   std::string AwaitAddress(const std::string& listener);
 
+  void LookForLeaks();
+
   TempFolder folder_;
+  std::vector<std::string> args_;
+  std::map<std::string, std::string> environment_;
+  std::set<std::string> secrets_;  // that it was started with
+  bool looked_ = false;
   pid_t pid_ = 0;
 };
 
