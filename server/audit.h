@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "jose/hmac_signer.h"
 #include "livekit/token/v1/errors.pb.h"
 #include "livekit/token/v1/grants.pb.h"
 
@@ -78,11 +79,19 @@ inline constexpr std::array<AuditField, 21> kAuditFields = {{
 // Behind them the other objects that the token has, and its kind.
 std::string SummarizeGrants(const v1::Grants& grants);
 
-// Hides a name: the same for the same name, and nobody can tell the name from it. Null: names are recorded as they are.
-using NameHash = std::function<std::string(std::string_view name)>;
+// The agents that a token dispatches; entries without a name are none.
+int CountAgents(const v1::Grants& grants);
 
-// The event as one line of JSON, without line end. `hash` is applied to identity, principal and room.
-std::string FormatAuditEvent(const AuditEvent& event, Time time, const NameHash& hash);
+// Notes that a token has been issued, and what it says.
+void NoteToken(std::string_view project, std::string_view key_id, const v1::Grants& grants, std::string_view jti,
+               Time expire_time, AuditEvent& event);
+
+// Puts codes in the place of principal, identity and room: the same for the same name, from which nobody without the
+// key can tell it.
+void HideNames(const jose::HmacSha256& key, AuditEvent& event);
+
+// The event as one line of JSON, without line end.
+std::string FormatAuditEvent(const AuditEvent& event, Time time);
 
 // Where events go.
 //

@@ -19,19 +19,6 @@ namespace {
 constexpr char kUnknownCaller[] = "other";  // a label for callers that the configuration does not name
 constexpr std::chrono::seconds kRetryUnrecorded{1};
 
-// Notes what a token says. Agents without a name are none.
-void NoteToken(const Project& project, const v1::Grants& grants, const SignedToken& token, AuditEvent& event) {
-  event.outcome = kIssued;
-  event.project = project.name;
-  event.key_id = project.signing_key->id();
-  event.jti = token.jti;
-  event.identity = grants.identity();
-  event.room = grants.video().room();
-  event.grants = SummarizeGrants(grants);
-  event.agents = grants.room_config().agents_size();
-  event.expire_time = token.expire_time;
-}
-
 void SetTime(std::chrono::system_clock::time_point time, google::protobuf::Timestamp& out) {
   out.set_seconds(UnixSeconds(time));
 }
@@ -148,6 +135,9 @@ void TokenAuthority::Record(std::vector<AuditEvent> events, absl::StatusOr<Respo
       }
     }
   };
+  if (state_->audit_hash != nullptr) {
+    for (AuditEvent& event : events) HideNames(*state_->audit_hash, event);
+  }
   Audit* const audit = options_.audit;
   if (audit == nullptr || !audit->blocking()) {
     count(events);
@@ -202,7 +192,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
                                     signed_token.ok() ? absl::StatusOr<std::size_t>(signed_token->token.size())
                                                       : absl::StatusOr<std::size_t>(signed_token.status())));
   plan.project().signing_record->Signed(signed_token->expire_time);
-  NoteToken(plan.project(), grants, *signed_token, event);
+  NoteToken(plan.project().name, key.id(), grants, signed_token->jti, signed_token->expire_time, event);
 
   v1::IssueParticipantTokenResponse response;
   response.set_server_url(ServerUrl(plan.project(), host));
@@ -398,7 +388,7 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
   auto signed_token = Sign(*project->signing_key, grants, options, now);
   if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
   project->signing_record->Signed(signed_token->expire_time);
-  NoteToken(*project, grants, *signed_token, event);
+  NoteToken(project->name, project->signing_key->id(), grants, signed_token->jti, signed_token->expire_time, event);
 
   response.set_token(std::move(signed_token->token));
   SetTime(signed_token->expire_time, *response.mutable_expire_time());

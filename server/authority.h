@@ -62,6 +62,7 @@ class TokenAuthority {
 
   // Headers in which a principal's credentials may stand, in lower case.
   const std::vector<std::string>& credential_headers() const { return state_->authenticators.headers(); }
+  double access_log_sample() const { return state_->access_log_sample; }
 
   // For any principal: the one that the request states, if the caller may do that (`assert`), and otherwise the one
   // whose credentials the call presents. A caller's certificate beside those proves only which program relays them.
