@@ -74,7 +74,6 @@ inline constexpr LogFieldInfo kLogFields[] = {
     {"address", "of a listener"},
     {"authenticator", "name of the authenticator"},
     {"bytes_in", "length of the request's body"},
-    {"caller", "name of the service that called"},
     {"clean", "whether every request was finished"},
     {"detail", "more about it, for operators"},
     {"duration_ms", "from the request to its answer, in milliseconds"},

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <limits>
 #include <random>
@@ -115,6 +117,22 @@ TEST(LogNames, AreListedOnceAndInOrder) {
       EXPECT_LT(kLogFields[i - 1].name, kLogFields[i].name);
     }
     EXPECT_FALSE(kLogFields[i].meaning.empty());
+  }
+}
+
+TEST(LogNames, OfEventsAreAllInUse) {
+  std::string sources;
+  for (const char* folder : {"lib", "server", "gateway"}) {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(std::string(SOURCE_DIR "/") + folder)) {
+      if (file.path().extension() != ".cc") continue;
+      std::ifstream stream(file.path());
+      sources.append(std::istreambuf_iterator<char>(stream), {});
+    }
+  }
+  for (const LogEventInfo& event : kLogEvents) {
+    EXPECT_NE(sources.find('"' + std::string(event.name) + '"'), std::string::npos) << event.name;
+    EXPECT_FALSE(event.level.empty());
+    EXPECT_FALSE(event.meaning.empty());
   }
 }
 
