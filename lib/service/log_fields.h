@@ -29,6 +29,7 @@ inline constexpr LogEventInfo kLogEvents[] = {
     {"config_refused", "error", "a changed configuration has this problem; the former one stays in use"},
     {"configuration", "warn", "something in the configuration is odd, but served"},
     {"cookie_of_other_page_refused", "warn", "cookies came for a page of another site"},
+    {"core_dumps_allowed", "warn", "--allow_core_dumps is given; a core dump of this process holds its secrets"},
     {"credential_refused", "debug", "a service that was asked about a credential refused it"},
     {"development_mode", "warn", "the gateway runs with --dev"},
     {"draining", "info", "the process was told to stop"},
