@@ -42,7 +42,8 @@ struct HandlerOptions {
 // (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
 // MALFORMED_REQUEST), cookies (cookies.h: 400, 403), identity headers (trusted_headers.h: 401, 400), body (400), too
 // many that wait (503), then whatever the token server says. Every answer carries `X-Request-Id`, the request's own if
-// it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies. Logged
+// it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies, with its
+// place in the trace that the request names (trace_context.h), which goes to the token server too. Logged
 // as `peer` is the client's address (client_address.h); of a request that the server refuses by itself it is the
 // socket's peer, since the line that a proxy added may be among those that were not read.
 //

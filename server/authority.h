@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/trace_context.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/authenticator.h"
 #include "server/authority_state.h"
@@ -29,6 +30,7 @@ struct CallContext {
   std::string peer_address;  // of the socket, without port; never from a header
   std::string host;          // host by which the client reached us, without port
   std::string request_id;
+  TraceContext trace;
 };
 
 // Issues, mints, verifies and explains. Every method calls `done` exactly once: before it returns, unless an

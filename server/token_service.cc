@@ -24,17 +24,26 @@ std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}
 // What `context` says; `headers` are those in which credentials may stand.
 CallContext MakeContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers) {
   CallContext call;
+  std::vector<std::string_view> request_ids;
+  std::vector<std::string_view> traceparents;
+  std::vector<std::string_view> tracestates;
   for (const auto& [key, value] : context.client_metadata()) {
     const std::string_view name = View(key);
     if (name == kCallerHeader) {
       call.caller.headers.push_back({std::string(name), std::string(View(value))});
     } else if (std::find(headers.begin(), headers.end(), name) != headers.end()) {
       call.credentials.headers.push_back({std::string(name), std::string(View(value))});
-    } else if (name == "x-request-id" && IsRequestId(View(value))) {
-      call.request_id = std::string(View(value));
+    } else if (name == "x-request-id") {
+      request_ids.push_back(View(value));
+    } else if (name == "traceparent") {
+      traceparents.push_back(View(value));
+    } else if (name == "tracestate") {
+      tracestates.push_back(View(value));
     }
   }
-  if (call.request_id.empty()) call.request_id = RandomName();
+  const bool has_id = request_ids.size() == 1 && IsRequestId(request_ids.front());
+  call.request_id = has_id ? std::string(request_ids.front()) : RandomName();
+  call.trace = TraceContext::Continue(traceparents, tracestates);
   call.caller.certificate = CertificateOf(*context.auth_context());
   call.peer_address = PeerAddress(context.peer());
   call.host = HostOf(View(context.ExperimentalGetAuthority())).value_or("");
