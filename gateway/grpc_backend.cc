@@ -39,7 +39,7 @@ void LogFailure(const grpc::Status& status, std::string_view request_id) {
   const bool local = status.error_code() == grpc::StatusCode::UNAVAILABLE;
   const std::string detail = local ? status.error_message() : "";
   Log(LogLevel::kError, "token_server_call_failed",
-      {{"code", std::string_view(code)}, {"detail", std::string_view(detail)}, {"request_id", request_id}});
+      {{"grpc_code", std::string_view(code)}, {"detail", std::string_view(detail)}, {"request_id", request_id}});
 }
 
 // The attempts in flight, so that they can be ended.

@@ -143,6 +143,7 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  SetLogComponent("gateway");
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();
@@ -161,6 +162,7 @@ int Main(int argc, char** argv) {
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
   if (auto status = SetLogLevel(config.log_level()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   return Serve(config, files, options, systemd);
 }
 

@@ -183,6 +183,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  SetLogComponent("standalone");
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
@@ -223,6 +224,7 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, gateway_config, server_options, gateway_options, metrics, systemd);
 }

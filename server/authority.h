@@ -33,6 +33,10 @@ struct CallContext {
   TraceContext trace;
 };
 
+// A span of ours under the gateway's in the trace of a relayed request; in a new trace if the item states none, or not
+// as it must. Every call makes another span.
+TraceContext TraceOf(const v1::BatchIssueParticipantTokensRequest::Item& item);
+
 // Issues, mints, verifies and explains. Every method calls `done` exactly once: before it returns, unless an
 // authenticator has to ask elsewhere. Nothing blocks. Refusals carry reasons of livekit.token.v1.ErrorReason.
 //
@@ -53,6 +57,7 @@ class TokenAuthority {
 
   // Headers in which a principal's credentials may stand, in lower case.
   const std::vector<std::string>& credential_headers() const { return state_->authenticators.headers(); }
+  double access_log_sample() const { return state_->access_log_sample; }
 
   // For any principal: the one that the request states, if the caller may do that (`assert`), and otherwise the one
   // whose credentials the call presents. A caller's certificate beside those proves only which program relays them.

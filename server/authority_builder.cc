@@ -61,7 +61,8 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
     auto projects = InUse(context.projects, policies, services);
     result.state = std::make_shared<const AuthorityState>(
         AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), ServiceSet(std::move(services)),
-                       std::move(deny_list), std::move(context.authenticator_names), std::move(projects)});
+                       std::move(deny_list), std::move(context.authenticator_names), std::move(projects),
+                       config.has_access_log_sample() ? config.access_log_sample() : 1});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

@@ -21,6 +21,7 @@ struct AuthorityState {
   DenyList deny_list = {};
   std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
   std::vector<KeyLedger::ProjectInUse> projects = {};
+  double access_log_sample = 1;  // share of calls that succeeded of which the log has a line
 };
 
 }  // namespace livekit::token

@@ -111,6 +111,7 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  SetLogComponent("server");
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
@@ -137,6 +138,7 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, options, metrics, systemd);
 }

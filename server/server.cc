@@ -107,6 +107,7 @@ ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOp
   if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
     problems.push_back({"log_level", "must be debug, info, warn or error"});
   }
+  if (!IsShare(config.access_log_sample())) problems.push_back({"access_log_sample", "must be a number from 0 to 1"});
   return problems;
 }
 

@@ -18,12 +18,13 @@ namespace {
 
 // With less time than this left the answer would come too late.
 constexpr std::chrono::milliseconds kMinTimeLeft{1};
+constexpr char kRequestId[] = "x-request-id";
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-// What `context` says; `headers` are those in which credentials may stand.
-CallContext MakeContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers) {
-  CallContext call;
+// Fills in what `context` says; `headers` are those in which credentials may stand.
+void ReadContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers,
+                 CallContext& call) {
   std::vector<std::string_view> request_ids;
   std::vector<std::string_view> traceparents;
   std::vector<std::string_view> tracestates;
@@ -33,7 +34,7 @@ CallContext MakeContext(const grpc::CallbackServerContext& context, const std::v
       call.caller.headers.push_back({std::string(name), std::string(View(value))});
     } else if (std::find(headers.begin(), headers.end(), name) != headers.end()) {
       call.credentials.headers.push_back({std::string(name), std::string(View(value))});
-    } else if (name == "x-request-id") {
+    } else if (name == kRequestId) {
       request_ids.push_back(View(value));
     } else if (name == "traceparent") {
       traceparents.push_back(View(value));
@@ -47,7 +48,45 @@ CallContext MakeContext(const grpc::CallbackServerContext& context, const std::v
   call.caller.certificate = CertificateOf(*context.auth_context());
   call.peer_address = PeerAddress(context.peer());
   call.host = HostOf(View(context.ExperimentalGetAuthority())).value_or("");
-  return call;
+}
+
+// How many requests a batch carries; 1 if it is none.
+template <typename Request>
+int ItemCount(const Request& request) {
+  if constexpr (requires { request.items(); }) {
+    return request.items_size();
+  } else if constexpr (requires { request.requests(); }) {
+    return request.requests_size();
+  } else {
+    return 1;
+  }
+}
+
+// Tells the caller the id of its call. Not in the initial metadata of an error: clients retry calls only as long as
+// they have got nothing but trailers (gRFC A6).
+void AnswerRequestId(grpc::CallbackServerContext& context, const std::string& request_id, bool ok) {
+  ok ? context.AddInitialMetadata(kRequestId, request_id) : context.AddTrailingMetadata(kRequestId, request_id);
+}
+
+// The access line of a call. Who called stands in the audit.
+void LogCall(std::string_view method, const absl::Status& status, std::chrono::nanoseconds duration,
+             const CallContext& call, int items, double sample) {
+  const ReasonInfo* const info = status.ok() ? nullptr : &GetReasonInfo(ReasonOf(status));
+  const LogLevel level = info == nullptr            ? LogLevel::kInfo
+                         : info->http_status >= 500 ? LogLevel::kError
+                                                    : LogLevel::kWarn;
+  if (!LogEnabled(level) || (status.ok() && !AccessLineDue(sample))) return;
+  const std::string code = absl::StatusCodeToString(info == nullptr ? absl::StatusCode::kOk : info->code);
+  Log(level, "grpc_call",
+      {{"method", method},
+       {"grpc_code", std::string_view(code)},
+       {"reason", info == nullptr ? std::string_view() : std::string_view(v1::ErrorReason_Name(info->reason))},
+       {"duration_ms", std::chrono::duration<double, std::milli>(duration).count()},
+       {"request_id", std::string_view(call.request_id)},
+       {"trace_id", call.trace.trace_id()},
+       {"span_id", call.trace.span_id()},
+       {"peer_ip", std::string_view(call.peer_address)},
+       {"items", items}});
 }
 
 }  // namespace
@@ -79,15 +118,21 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
   const auto start = std::chrono::steady_clock::now();
   // The call ends with the configuration that it began with.
   std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
-  const auto finish = [this, name, reactor, response, start, authority](absl::StatusOr<Response> result) {
-    const grpc::Status status = ToRpcStatus(result.status());
-    metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), std::chrono::steady_clock::now() - start);
+  const auto call = std::make_shared<CallContext>();
+  const auto finish = [this, name, context, reactor, response, start, authority, call,
+                       items = ItemCount(*request)](absl::StatusOr<Response> result) {
+    const grpc::Status status = ToRpcStatus(result.status(), call->request_id);
+    const auto duration = std::chrono::steady_clock::now() - start;
+    metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), duration);
+    LogCall(name, result.status(), duration, *call, items, authority->access_log_sample());
     if (result.ok()) *response = *std::move(result);
+    AnswerRequestId(*context, call->request_id, status.ok());
     reactor->Finish(status);
   };
   // An exception that left this function would reach the client as UNIMPLEMENTED; only the allocator can throw here.
   try {
-    if (!accepts_peer_(PeerAddress(context->peer()))) {
+    ReadContext(*context, authority->credential_headers(), *call);
+    if (!accepts_peer_(call->peer_address)) {
       finish(Refuse(v1::HOST_NOT_ALLOWED));
       return reactor;
     }
@@ -95,8 +140,7 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
       finish(Refuse(v1::DEADLINE_EXCEEDED));
       return reactor;
     }
-    const CallContext call = MakeContext(*context, authority->credential_headers());
-    (authority.get()->*method)(call, *request, finish);
+    (authority.get()->*method)(*call, *request, finish);
   } catch (const std::exception&) {
     Log(LogLevel::kError, "exception", {{"method", name}});
     finish(Refuse(v1::INTERNAL));
