@@ -205,6 +205,7 @@ int Main(int argc, char** argv) {
   gateway_options.dev_private_network = server_options.dev_private_network;
   config::v1::GatewayConfig gateway_config;
   Metrics metrics;
+  AuditLog audit;
   LiveConfig live(
       [&, first = true](const SharedParts& shared) mutable {
         Startup startup = Prepare(server_options, gateway_options, shared);
@@ -216,7 +217,7 @@ int Main(int argc, char** argv) {
         }
         return std::move(startup.server);
       },
-      SystemClock(), metrics, absl::GetFlag(FLAGS_config));
+      SystemClock(), metrics, audit, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
@@ -224,6 +225,7 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
   StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, gateway_config, server_options, gateway_options, metrics, systemd);

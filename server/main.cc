@@ -129,7 +129,8 @@ int Main(int argc, char** argv) {
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics;
-  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics,
+  AuditLog audit;
+  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics, audit,
                   absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
@@ -138,6 +139,7 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
   StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, options, metrics, systemd);

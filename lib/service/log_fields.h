@@ -21,6 +21,7 @@ struct LogFieldInfo {
 // By name.
 inline constexpr LogEventInfo kLogEvents[] = {
     {"answer_not_taken", "error", "the gateway ran out of memory while it took an answer of the token server"},
+    {"audit_reopen_failed", "error", "the audit file could not be opened anew; the former one stays in use"},
     {"authentication_service_failed", "warn", "a service that is asked about credentials gave no usable answer"},
     {"backend_answer_invalid", "error", "a token came from the token server that cannot be written as an answer"},
     {"caller_token_file_exposed", "warn", "every user of the machine can read the gateway's own key"},
@@ -49,7 +50,6 @@ inline constexpr LogEventInfo kLogEvents[] = {
     {"no_inotify", "warn", "changes of files are not told by the kernel"},
     {"no_longer_stuck", "info", "all threads answer again"},
     {"origin_refused", "warn", "a page of an origin that is not allowed asked"},
-    {"request_denied", "info", "a request was refused"},
     {"restart_needed", "warn", "something has changed that is read only at the start"},
     {"start_failed", "error", "the process cannot start"},
     {"started", "info", "the process serves"},
