@@ -56,10 +56,27 @@ std::string_view CheckRelayHeader(std::string_view name) {
     return "is never relayed: it is how programs, not their users, prove themselves to the token server";
   }
   if (name == "cookie") return "is not relayed as a whole; name cookies in relay_cookies";
-  for (std::string_view other :
-       {"host", "origin", "referer", "connection", "content-type", "content-length", "content-encoding",
-        "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive", "proxy-authorization", "x-request-id",
-        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"}) {
+  for (std::string_view other : {"host",
+                                 "origin",
+                                 "referer",
+                                 "connection",
+                                 "content-type",
+                                 "content-length",
+                                 "content-encoding",
+                                 "transfer-encoding",
+                                 "te",
+                                 "trailer",
+                                 "upgrade",
+                                 "expect",
+                                 "keep-alive",
+                                 "proxy-authorization",
+                                 "x-request-id",
+                                 "traceparent",
+                                 "tracestate",
+                                 "x-forwarded-for",
+                                 "x-forwarded-host",
+                                 "x-forwarded-proto",
+                                 "forwarded"}) {
     if (name == other) return "is not a credential";
   }
   return "";

@@ -1,6 +1,7 @@
 #include "server/authority.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <utility>
 
@@ -90,6 +91,12 @@ v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verd
 }
 
 }  // namespace
+
+TraceContext TraceOf(const TokenAuthority::RelayedItem& item) {
+  const std::array<std::string_view, 1> traceparent = {item.traceparent()};
+  const std::array<std::string_view, 1> tracestate = {item.tracestate()};
+  return TraceContext::Continue(traceparent, tracestate);
+}
 
 TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics,
                                AuthorityOptions options)

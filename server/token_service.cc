@@ -18,23 +18,33 @@ namespace {
 
 // With less time than this left the answer would come too late.
 constexpr std::chrono::milliseconds kMinTimeLeft{1};
+constexpr char kRequestId[] = "x-request-id";
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
 // Fills in what `context` says; `headers` are those in which credentials may stand.
 void ReadContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers,
                  CallContext& call) {
+  std::vector<std::string_view> request_ids;
+  std::vector<std::string_view> traceparents;
+  std::vector<std::string_view> tracestates;
   for (const auto& [key, value] : context.client_metadata()) {
     const std::string_view name = View(key);
     if (name == kCallerHeader) {
       call.caller.headers.push_back({std::string(name), std::string(View(value))});
     } else if (std::find(headers.begin(), headers.end(), name) != headers.end()) {
       call.credentials.headers.push_back({std::string(name), std::string(View(value))});
-    } else if (name == "x-request-id" && IsRequestId(View(value))) {
-      call.request_id = std::string(View(value));
+    } else if (name == kRequestId) {
+      request_ids.push_back(View(value));
+    } else if (name == "traceparent") {
+      traceparents.push_back(View(value));
+    } else if (name == "tracestate") {
+      tracestates.push_back(View(value));
     }
   }
-  if (call.request_id.empty()) call.request_id = RandomName();
+  const bool has_id = request_ids.size() == 1 && IsRequestId(request_ids.front());
+  call.request_id = has_id ? std::string(request_ids.front()) : RandomName();
+  call.trace = TraceContext::Continue(traceparents, tracestates);
   call.caller.certificate = CertificateOf(*context.auth_context());
   call.peer_address = PeerAddress(context.peer());
   call.host = HostOf(View(context.ExperimentalGetAuthority())).value_or("");
@@ -52,6 +62,12 @@ int ItemCount(const Request& request) {
   }
 }
 
+// Tells the caller the id of its call. Not in the initial metadata of an error: clients retry calls only as long as
+// they have got nothing but trailers (gRFC A6).
+void AnswerRequestId(grpc::CallbackServerContext& context, const std::string& request_id, bool ok) {
+  ok ? context.AddInitialMetadata(kRequestId, request_id) : context.AddTrailingMetadata(kRequestId, request_id);
+}
+
 // The access line of a call. Who called stands in the audit.
 void LogCall(std::string_view method, const absl::Status& status, std::chrono::nanoseconds duration,
              const CallContext& call, int items, double sample) {
@@ -67,6 +83,8 @@ void LogCall(std::string_view method, const absl::Status& status, std::chrono::n
        {"reason", info == nullptr ? std::string_view() : std::string_view(v1::ErrorReason_Name(info->reason))},
        {"duration_ms", std::chrono::duration<double, std::milli>(duration).count()},
        {"request_id", std::string_view(call.request_id)},
+       {"trace_id", call.trace.trace_id()},
+       {"span_id", call.trace.span_id()},
        {"peer_ip", std::string_view(call.peer_address)},
        {"items", items}});
 }
@@ -103,7 +121,7 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
   const auto call = std::make_shared<CallContext>();
   const auto finish = [this, name, context, reactor, response, start, authority, call,
                        items = ItemCount(*request)](absl::StatusOr<Response> result) {
-    const grpc::Status status = ToRpcStatus(result.status());
+    const grpc::Status status = ToRpcStatus(result.status(), call->request_id);
     // Keeps gRPC from asking again by itself (gRFC A6): a client whose retry policy names RESOURCE_EXHAUSTED would
     // only spend more of its budget.
     if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
@@ -113,6 +131,7 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
     metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), duration);
     LogCall(name, result.status(), duration, *call, items, authority->access_log_sample());
     if (result.ok()) *response = *std::move(result);
+    AnswerRequestId(*context, call->request_id, status.ok());
     reactor->Finish(status);
   };
   // An exception that left this function would reach the client as UNIMPLEMENTED; only the allocator can throw here.
