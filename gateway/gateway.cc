@@ -274,6 +274,7 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
   if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
     checker.Add("log_level", "is not debug, info, warn or error");
   }
+  if (!IsShare(config.access_log_sample())) checker.Add("access_log_sample", "is not a number from 0 to 1");
   return checker.Take();
 }
 
@@ -297,6 +298,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   HandlerOptions handler;
   handler.token_paths.assign(config.token_paths().begin(), config.token_paths().end());
   handler.sandbox = config.sandbox();
+  if (config.has_access_log_sample()) handler.access_log_sample = config.access_log_sample();
   handler.relay_headers.assign(config.relay_headers().begin(), config.relay_headers().end());
   handler.relay_cookies.assign(config.relay_cookies().begin(), config.relay_cookies().end());
   handler.cors = MakeCorsOptions(config.cors(), options);

@@ -38,7 +38,7 @@ void LogFailure(const grpc::Status& status) {
   const bool local = status.error_code() == grpc::StatusCode::UNAVAILABLE;
   const std::string detail = local ? status.error_message() : "";
   Log(LogLevel::kError, "token_server_call_failed",
-      {{"code", std::string_view(code)}, {"detail", std::string_view(detail)}});
+      {{"grpc_code", std::string_view(code)}, {"detail", std::string_view(detail)}});
 }
 
 // The attempts in flight, so that they can be ended.

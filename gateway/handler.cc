@@ -87,7 +87,8 @@ class TokenHandler::Exchange {
         request_id_(RequestIdOf(request)),
         route_(shared_->RouteOf(request.path)),
         method_(KnownMethod(request.method)),
-        client_address_(std::move(client_address)) {
+        client_address_(std::move(client_address)),
+        bytes_in_(request.body.size()) {
     auto decision = shared_->cors.Decide(request);
     origin_allowed_ = decision.allowed;
     headers_ = std::move(decision.headers);
@@ -172,7 +173,7 @@ class TokenHandler::Exchange {
     const LogLevel level = response.status >= 500   ? LogLevel::kError
                            : response.status >= 400 ? LogLevel::kWarn
                                                     : LogLevel::kInfo;
-    if (!LogEnabled(level)) return;
+    if (!LogEnabled(level) || (response.status < 400 && !AccessLineDue(shared_->options.access_log_sample))) return;
     Log(level, "http_request",
         {{"method", method_},
          {"route", route_},
@@ -180,7 +181,8 @@ class TokenHandler::Exchange {
          {"reason", std::string_view(reason_)},
          {"duration_ms", std::chrono::duration<double, std::milli>(duration).count()},
          {"request_id", std::string_view(request_id_)},
-         {"peer", std::string_view(client_address_)}});
+         {"peer_ip", std::string_view(client_address_)},
+         {"bytes_in", static_cast<std::int64_t>(bytes_in_)}});
   }
 
   // Sends what `make` makes, unless something was sent before. No exception leaves: at worst the answer is a bare 500.
@@ -253,6 +255,7 @@ class TokenHandler::Exchange {
   const std::string_view route_;   // of shared_ or static
   const std::string_view method_;  // static
   const std::string client_address_;
+  const std::size_t bytes_in_;
   bool origin_allowed_ = false;
   bool pending_ = false;
   std::vector<http::Header> headers_;

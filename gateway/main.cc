@@ -147,12 +147,13 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  SetLogComponent("gateway");
   if (!ParseFlags(argc, argv, "livekit-token-gateway",
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
     return kExitFailure;
   }
-  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SecretVariables variables;  // not for this program; whoever sets them for both gives them to it too
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();
@@ -167,6 +168,7 @@ int Main(int argc, char** argv) {
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
   if (auto status = SetLogLevel(config.log_level()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   return Serve(config, files, options, systemd);
 }
 

@@ -188,12 +188,13 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  SetLogComponent("standalone");
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;
   }
-  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SecretVariables variables;
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();
@@ -212,6 +213,7 @@ int Main(int argc, char** argv) {
   config::v1::GatewayConfig gateway_config;
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
   Metrics metrics;
+  AuditLog audit;
   LiveConfig live(
       [&, first = true](const SharedParts& shared) mutable {
         Startup startup = Prepare(server_options, gateway_options, environment, shared);
@@ -223,7 +225,7 @@ int Main(int argc, char** argv) {
         }
         return std::move(startup.server);
       },
-      SystemClock(), metrics, absl::GetFlag(FLAGS_config));
+      SystemClock(), metrics, audit, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
@@ -231,6 +233,8 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, gateway_config, server_options, gateway_options, metrics, systemd);
 }

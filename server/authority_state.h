@@ -1,10 +1,12 @@
 // What a configuration says, ready to decide with.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "jose/hmac_signer.h"
 #include "server/authenticator.h"
 #include "server/deny_list.h"
 #include "server/key_ledger.h"
@@ -21,6 +23,8 @@ struct AuthorityState {
   DenyList deny_list = {};
   std::set<std::string> authenticator_names = {};  // of all, also of those that a check leaves out of `authenticators`
   std::vector<KeyLedger::ProjectInUse> projects = {};
+  std::shared_ptr<const jose::HmacSha256> audit_hash = nullptr;  // of names in the audit; null: they stand as they are
+  double access_log_sample = 1;  // share of calls that succeeded of which the log has a line
 };
 
 }  // namespace livekit::token

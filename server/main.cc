@@ -115,12 +115,13 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  SetLogComponent("server");
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
                   "server/main.cc")) {
     return kExitFailure;
   }
-  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SecretVariables variables;
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();
@@ -135,8 +136,9 @@ int Main(int argc, char** argv) {
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics;
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
+  AuditLog audit;
   LiveConfig live([&](const SharedParts& shared) { return Prepare(options, environment, shared); }, SystemClock(),
-                  metrics, absl::GetFlag(FLAGS_config));
+                  metrics, audit, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
@@ -144,6 +146,8 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, options, metrics, systemd);
 }

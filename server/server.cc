@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/status.h"
+#include "server/audit_log.h"
 #include "server/connections.h"
 #include "server/grpc_heartbeat.h"
 #include "server/grpc_tls.h"
@@ -101,12 +102,15 @@ ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOp
   const ConfigProblems connections = CheckConnections("listen", config.listen());
   problems.insert(problems.end(), connections.begin(), connections.end());
   CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
+  const ConfigProblems audit = CheckAudit(config);
+  problems.insert(problems.end(), audit.begin(), audit.end());
   CheckNotNegative("drain.delay", config.drain().has_delay(), config.drain().delay(), problems);
   CheckNotNegative("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), problems);
   const std::string& level = config.log_level();
   if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
     problems.push_back({"log_level", "must be debug, info, warn or error"});
   }
+  if (!IsShare(config.access_log_sample())) problems.push_back({"access_log_sample", "must be a number from 0 to 1"});
   return problems;
 }
 

@@ -21,9 +21,9 @@ constexpr std::chrono::milliseconds kMinTimeLeft{1};
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-// What `context` says; `headers` are those in which credentials may stand.
-CallContext MakeContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers) {
-  CallContext call;
+// Fills in what `context` says; `headers` are those in which credentials may stand.
+void ReadContext(const grpc::CallbackServerContext& context, const std::vector<std::string>& headers,
+                 CallContext& call) {
   for (const auto& [key, value] : context.client_metadata()) {
     const std::string_view name = View(key);
     if (name == kCallerHeader) {
@@ -38,7 +38,37 @@ CallContext MakeContext(const grpc::CallbackServerContext& context, const std::v
   call.caller.certificate = CertificateOf(*context.auth_context());
   call.peer_address = PeerAddress(context.peer());
   call.host = HostOf(View(context.ExperimentalGetAuthority())).value_or("");
-  return call;
+}
+
+// How many requests a batch carries; 1 if it is none.
+template <typename Request>
+int ItemCount(const Request& request) {
+  if constexpr (requires { request.items(); }) {
+    return request.items_size();
+  } else if constexpr (requires { request.requests(); }) {
+    return request.requests_size();
+  } else {
+    return 1;
+  }
+}
+
+// The access line of a call. Who called stands in the audit.
+void LogCall(std::string_view method, const absl::Status& status, std::chrono::nanoseconds duration,
+             const CallContext& call, int items, double sample) {
+  const ReasonInfo* const info = status.ok() ? nullptr : &GetReasonInfo(ReasonOf(status));
+  const LogLevel level = info == nullptr            ? LogLevel::kInfo
+                         : info->http_status >= 500 ? LogLevel::kError
+                                                    : LogLevel::kWarn;
+  if (!LogEnabled(level) || (status.ok() && !AccessLineDue(sample))) return;
+  const std::string code = absl::StatusCodeToString(info == nullptr ? absl::StatusCode::kOk : info->code);
+  Log(level, "grpc_call",
+      {{"method", method},
+       {"grpc_code", std::string_view(code)},
+       {"reason", info == nullptr ? std::string_view() : std::string_view(v1::ErrorReason_Name(info->reason))},
+       {"duration_ms", std::chrono::duration<double, std::milli>(duration).count()},
+       {"request_id", std::string_view(call.request_id)},
+       {"peer_ip", std::string_view(call.peer_address)},
+       {"items", items}});
 }
 
 }  // namespace
@@ -70,15 +100,20 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
   const auto start = std::chrono::steady_clock::now();
   // The call ends with the configuration that it began with.
   std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
-  const auto finish = [this, name, reactor, response, start, authority](absl::StatusOr<Response> result) {
+  const auto call = std::make_shared<CallContext>();
+  const auto finish = [this, name, reactor, response, start, authority, call,
+                       items = ItemCount(*request)](absl::StatusOr<Response> result) {
     const grpc::Status status = ToRpcStatus(result.status());
-    metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), std::chrono::steady_clock::now() - start);
+    const auto duration = std::chrono::steady_clock::now() - start;
+    metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), duration);
+    LogCall(name, result.status(), duration, *call, items, authority->access_log_sample());
     if (result.ok()) *response = *std::move(result);
     reactor->Finish(status);
   };
   // An exception that left this function would reach the client as UNIMPLEMENTED; only the allocator can throw here.
   try {
-    if (!accepts_peer_(PeerAddress(context->peer()))) {
+    ReadContext(*context, authority->credential_headers(), *call);
+    if (!accepts_peer_(call->peer_address)) {
       finish(Refuse(v1::HOST_NOT_ALLOWED));
       return reactor;
     }
@@ -86,8 +121,7 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
       finish(Refuse(v1::DEADLINE_EXCEEDED));
       return reactor;
     }
-    const CallContext call = MakeContext(*context, authority->credential_headers());
-    (authority.get()->*method)(call, *request, finish);
+    (authority.get()->*method)(*call, *request, finish);
   } catch (const std::exception&) {
     Log(LogLevel::kError, "exception", {{"method", name}});
     finish(Refuse(v1::INTERNAL));

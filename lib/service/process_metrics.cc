@@ -11,6 +11,7 @@
 #include <string>
 
 #include "prometheus/metric_family.h"
+#include "service/log.h"
 
 namespace livekit::token {
 namespace {
@@ -97,6 +98,8 @@ std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
     families.push_back(Make("process_max_fds", "Most file descriptors that may be open.", MetricType::Gauge,
                             static_cast<double>(limit.rlim_cur)));
   }
+  families.push_back(Make("log_dropped_total", "Log lines that were dropped because nobody took them in time.",
+                          MetricType::Counter, static_cast<double>(DroppedLogLines())));
   return families;
 }
 

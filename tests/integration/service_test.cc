@@ -262,7 +262,7 @@ TEST_F(ServiceTest, LeaksNoSecretAndNoToken) {
     program->Signal(SIGINT);
     EXPECT_EQ(program->Wait(), 0);
   }
-  EXPECT_THAT(server_->Output(), HasSubstr("request_denied"));
+  EXPECT_THAT(server_->Output(), HasSubstr(R"("event":"audit","outcome":"refused")"));
   EXPECT_THAT(gateway_->Output(), HasSubstr("http_request"));
   for (const std::string& word : hidden) {
     EXPECT_THAT(server_->Output(), Not(HasSubstr(word)));

@@ -362,7 +362,7 @@ TEST_F(TokenHandlerTest, TellsTheClientsAddressBehindATrustedProxyToServerAndLog
   Ask(Post("{}", {{"X-Forwarded-For", "192.0.2.66, 198.51.100.4:5000"}}));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(backend.items.back().client_address(), "198.51.100.4");
-  EXPECT_THAT(log, HasSubstr("\"peer\":\"198.51.100.4\""));
+  EXPECT_THAT(log, HasSubstr("\"peer_ip\":\"198.51.100.4\""));
   EXPECT_THAT(log, Not(HasSubstr("203.0.113.7")));
   EXPECT_THAT(log, Not(HasSubstr("192.0.2.66")));
 }
@@ -373,7 +373,7 @@ TEST_F(TokenHandlerTest, TellsThePeersAddressWhateverAnyoneElseForwards) {
   Ask(Post("{}", {{"X-Forwarded-For", "198.51.100.4"}}));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(backend.items.back().client_address(), "203.0.113.7");
-  EXPECT_THAT(log, HasSubstr("\"peer\":\"203.0.113.7\""));
+  EXPECT_THAT(log, HasSubstr("\"peer_ip\":\"203.0.113.7\""));
   EXPECT_THAT(log, Not(HasSubstr("198.51.100.4")));
 }
 
@@ -382,7 +382,7 @@ TEST_F(TokenHandlerTest, LogsTheProxyOfARequestThatTheServerRefuses) {
   ::testing::internal::CaptureStderr();
   handler().Refuse(Post("", {{"X-Forwarded-For", "198.51.100.4"}}), v1::HEADERS_TOO_LARGE);
   const std::string log = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr("\"peer\":\"203.0.113.7\""));
+  EXPECT_THAT(log, HasSubstr("\"peer_ip\":\"203.0.113.7\""));
   EXPECT_THAT(log, Not(HasSubstr("198.51.100.4")));
 }
 
