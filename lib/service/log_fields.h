@@ -27,6 +27,7 @@ inline constexpr LogEventInfo kLogEvents[] = {
     {"caller_token_file_exposed", "warn", "every user of the machine can read the gateway's own key"},
     {"config_loaded", "info", "a changed configuration is in use"},
     {"config_refused", "error", "a changed configuration has this problem; the former one stays in use"},
+    {"core_dumps_allowed", "warn", "started with `--allow_core_dumps`: debuggers and core dumps show every secret"},
     {"configuration", "warn", "something in the configuration is odd, but served"},
     {"cookie_of_other_page_refused", "warn", "cookies came for a page of another site"},
     {"credential_refused", "debug", "a service that was asked about a credential refused it"},
