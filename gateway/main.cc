@@ -152,8 +152,8 @@ int Main(int argc, char** argv) {
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
     return kExitFailure;
   }
-  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SecretVariables variables;  // not for this program; whoever sets them for both gives them to it too
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();

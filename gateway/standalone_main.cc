@@ -193,8 +193,8 @@ int Main(int argc, char** argv) {
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;
   }
-  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SecretVariables variables;
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();

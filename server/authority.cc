@@ -124,6 +124,7 @@ AuditEvent TokenAuthority::Begin(std::string_view method, const CallContext& con
   AuditEvent event;
   event.method = method;
   event.request_id = context.request_id;
+  event.trace_id = context.trace.trace_id();
   event.client = context.peer_address;
   event.generation = options_.generation;
   return event;

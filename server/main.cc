@@ -120,8 +120,8 @@ int Main(int argc, char** argv) {
                   "server/main.cc")) {
     return kExitFailure;
   }
-  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SecretVariables variables;
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
   RouteGrpcLog();
@@ -135,8 +135,8 @@ int Main(int argc, char** argv) {
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics;
-  AuditLog audit;
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
+  AuditLog audit;
   LiveConfig live([&](const SharedParts& shared) { return Prepare(options, environment, shared); }, SystemClock(),
                   metrics, audit, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
