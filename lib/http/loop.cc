@@ -256,7 +256,7 @@ void Loop::Add(Accepted accepted) {
   if (over_limit() > 0) MakeRoom();
   const int over = over_limit();
   // So many more are told to come back later. Beyond, the end of the connection has to say it.
-  if (over > std::max(kLeastRefused, limit / 16) || accepted.fd.get() >= state_.server.first_reserved + kLeastRefused) {
+  if (over > std::max(kLeastRefused, limit / 16) || accepted.fd.get() - state_.server.first_reserved >= kLeastRefused) {
     return Forget();
   }
   try {
