@@ -59,6 +59,7 @@ class Connection:
         self.stream = 1
         self.buffer = b""
         self.closed = False
+        self.window = self.initial_window = 65535  # RFC 9113 section 6.9.2
         self.send(PREFACE + frame(SETTINGS, 0, 0))
 
     def send(self, data):
@@ -103,3 +104,84 @@ class Connection:
 
     def close(self):
         self.socket.close()
+
+
+def literals(block):
+    """Names and values of the fields in a header block of gRPC's servers that stand there as literal text; without the
+    dynamic table and Huffman's code, which they do not use for what matters here."""
+    found, at = {}, 0
+
+    def integer(at, bits):
+        most = (1 << bits) - 1
+        value, shift = block[at] & most, 0
+        at += 1
+        if value == most:
+            while True:
+                value += (block[at] & 127) << shift
+                shift += 7
+                at += 1
+                if block[at - 1] < 128:
+                    break
+        return value, at
+
+    def text(at):
+        length, at = integer(at, 7)
+        return block[at:at + length].decode("latin-1"), at + length
+
+    while at < len(block):
+        first = block[at]
+        if first & 0x80:
+            _, at = integer(at, 7)
+            continue
+        if first & 0xE0 == 0x20:
+            _, at = integer(at, 5)
+            continue
+        index, at = integer(at, 6 if first & 0x40 else 4)
+        name = str(index)
+        if not index:
+            name, at = text(at)
+        found[name], at = text(at)
+    return found
+
+
+def call(connection, block, body=None, timeout=5):
+    """Makes one call and returns its gRPC status as a number; "reset" or "closed" if it ends without one, None if not
+    at all. `body` is sent with what the peer's windows allow."""
+    stream = connection.next_stream()
+    connection.send(connection.headers(stream, block))
+    windows = {0: connection.window, stream: connection.initial_window}
+    rest = body or b""
+    end = time.monotonic() + timeout
+    while True:
+        size = min(len(rest), LARGEST_FRAME, windows[0], windows[stream])
+        if body is not None and (size or not rest):
+            part, rest = rest[:size], rest[size:]
+            windows[0] -= size
+            windows[stream] -= size
+            connection.window = windows[0]
+            connection.send(frame(DATA, 0 if rest else END_STREAM, stream, part))
+            if not rest:
+                body = None
+            continue
+        for kind, flags, where, payload in connection.frames(max(0, end - time.monotonic())):
+            if kind == SETTINGS and not flags & ACK:
+                for at in range(0, len(payload), 6):
+                    setting, value = struct.unpack_from(">HI", payload, at)
+                    if setting == 4:
+                        windows[stream] += value - connection.initial_window
+                        connection.initial_window = value
+                connection.send(frame(SETTINGS, ACK, 0))
+            elif kind == WINDOW_UPDATE and where in windows:
+                windows[where] += int.from_bytes(payload, "big")
+                connection.window = windows[0]
+                break
+            elif kind == PING and not flags & ACK:
+                connection.send(frame(PING, ACK, 0, payload))
+            elif kind == HEADERS and where == stream:
+                status = literals(payload).get("grpc-status")
+                if status is not None:
+                    return int(status)
+            elif kind == RST_STREAM and where == stream:
+                return "reset"
+        else:
+            return "closed" if connection.closed else None
