@@ -9,7 +9,6 @@ namespace {
 
 using google::protobuf::Duration;
 
-constexpr int kMaxCallMetadataBytes = 16 << 10;
 constexpr int kMaxIdleMs = 300'000;
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;

@@ -14,7 +14,7 @@ OK, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAUTHENTICAT
 LARGEST = 4 << 20
 METHODS = ("IssueParticipantToken", "BatchIssueParticipantTokens", "MintAccessToken", "BatchMintAccessTokens",
            "VerifyAccessToken", "ExplainParticipantToken")
-ROUNDS = int(__import__("os").environ.get("R","1"))
+ROUNDS = 16
 MOST_MEMORY = 64  # MiB; several messages of 4 MiB are in flight
 
 
@@ -39,15 +39,16 @@ def bad_calls(chance):
     big = http2.message(b"\x0a" + b"\x81\x80\x80\x02" + bytes(LARGEST))
     plain = http2.message(b"")
     yield "4 MiB + 6", http2.call_fields("MintAccessToken"), big, {RESOURCE_EXHAUSTED}
-    yield "a length of 4 GiB", http2.call_fields("MintAccessToken"), struct.pack(">BI", 0, 0xFFFFFFFF), {RESOURCE_EXHAUSTED}
+    yield "a length of 4 GiB", http2.call_fields("MintAccessToken"), struct.pack(">BI", 0, 0xFFFFFFFF), {
+        RESOURCE_EXHAUSTED, INVALID_ARGUMENT}
     yield "a compressed message that is none", http2.call_fields("MintAccessToken", ("grpc-encoding", "gzip")), (
-        struct.pack(">BI", 1, 4) + b"abcd"), {INVALID_ARGUMENT}
+        struct.pack(">BI", 1, 4) + b"abcd"), {INVALID_ARGUMENT, "reset"}
     yield "compressed without saying how", http2.call_fields("MintAccessToken"), struct.pack(">BI", 1, 4) + b"abcd", {
         INVALID_ARGUMENT}
     yield "an unknown method", http2.call_fields("Mint"), plain, {UNIMPLEMENTED}
     for size in (20 << 10, 1 << 20):
         block = http2.call_fields("MintAccessToken", ("x-filler", b"a" * size))
-        yield f"metadata of {size >> 10} KiB", block, plain, {RESOURCE_EXHAUSTED, "reset", "closed"}
+        yield f"metadata of {size >> 10} KiB", block, plain, {RESOURCE_EXHAUSTED, INVALID_ARGUMENT}
 
 
 @scenario("t17", "garbage, messages of 4 MiB and metadata of 1 MiB over gRPC: refused as such, never INTERNAL")
