@@ -10,7 +10,7 @@ from scenario import Result, control, loads, scenario
 QUOTA = 0.2  # of a core
 PERIOD_US = 100000
 SECONDS = 12
-LOW, HIGH = 30, 4000  # requests a second
+LOW, HIGH = 30, 12000  # requests a second
 DEADLINE = 10  # seconds, limits.request_timeout
 PROBE_EVERY = 0.5  # seconds
 
