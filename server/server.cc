@@ -17,9 +17,9 @@
 #include "http/descriptors.h"
 #include "server/connections.h"
 #include "server/grpc_acceptor.h"
-#include "server/grpc_heartbeat.h"
 #include "server/grpc_tls.h"
 #include "server/token_service.h"
+#include "service/grpc_heartbeat.h"
 #include "service/log.h"
 
 namespace livekit::token {
