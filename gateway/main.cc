@@ -16,6 +16,7 @@
 #include "http/admin.h"
 #include "service/config.h"
 #include "service/grpc_log.h"
+#include "service/grpc_heartbeat.h"
 #include "service/heartbeat.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
@@ -123,6 +124,7 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
   if (!admin.ok()) return FailStart(admin.status());
   auto gateway = Gateway::Start(config, options, **backend, metrics);
   if (!gateway.ok()) return FailStart(gateway.status());
+  const GrpcHeartbeat grpc_heartbeat(heartbeats);
 
   const std::string admin_address = (*admin)->address();
   const std::string http_address = (*gateway)->address();

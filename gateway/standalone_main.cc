@@ -144,6 +144,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
   Heartbeats heartbeats;
   Lifecycle lifecycle([&live]() -> std::vector<Check> { return {CheckOf(live.state())}; });
   server_options.heartbeats = &heartbeats;
+  server_options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   gateway_options.heartbeats = &heartbeats;
   gateway_options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   auto admin = http::Admin::Start(

@@ -14,9 +14,10 @@ constexpr int kMaxIdleMs = 300'000;
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
 constexpr int kHandshakeTimeoutMs = 5'000;
-// More calls than a gateway has in flight by default (limits.pending_requests). With fewer, callers whose token takes
-// no time would wait behind those whose credentials are with a service that is slow.
-constexpr int kMaxStreams = 5000;
+// A stream without a message costs 12 KB here, so that one connection can take 8 MiB. Gateways have 500 calls a second
+// in flight at most (BatchOptions::patience): with fewer streams, callers whose token takes no time would wait behind
+// those whose credentials are with a service that needs longer than this allows, 1.4 s.
+constexpr int kMaxStreams = 700;
 
 void CheckTime(const std::string& path, bool present, const Duration& time, ConfigProblems& problems) {
   if (!present) return;

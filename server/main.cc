@@ -85,6 +85,7 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
   Heartbeats heartbeats;
   options.heartbeats = &heartbeats;
   Lifecycle lifecycle([&live]() -> std::vector<Check> { return {CheckOf(live.state())}; });
+  options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   auto admin =
       http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, heartbeats, {{"/debug/keys", [&] {
                                                                                                return KeysPage(live);

@@ -9,6 +9,9 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "google/protobuf/arena.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "server/connections.h"
 #include "server/grpc_tls.h"
 #include "server/rpc_status.h"
 #include "service/log.h"
@@ -89,6 +92,27 @@ void LogCall(std::string_view method, const absl::Status& status, std::chrono::n
        {"items", items}});
 }
 
+// gRPC itself looks at this only once the client has acknowledged our settings, which one that means harm does not do.
+bool HasTooMuchMetadata(const grpc::CallbackServerContext& context) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : context.client_metadata()) bytes += name.size() + value.size();
+  return bytes > kMaxCallMetadataBytes;
+}
+
+// Memory of a request: a batch has thousands of parts that come and go together.
+std::shared_ptr<google::protobuf::Arena> MakeArena() {
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = 64 << 10;
+  return std::make_shared<google::protobuf::Arena>(options);
+}
+
+// A call that ends without a message has no bytes at all.
+template <typename Request>
+bool Parse(const grpc::ByteBuffer& bytes, Request& request) {
+  grpc::ByteBuffer copy = bytes;  // shares the memory; parsing consumes it
+  return copy.Valid() && grpc::SerializationTraits<Request>::Deserialize(&copy, &request).ok();
+}
+
 }  // namespace
 
 std::string PeerAddress(std::string_view peer) {
@@ -106,22 +130,22 @@ std::string PeerAddress(std::string_view peer) {
 
 TokenService::TokenService(const Authorities& authorities, Metrics& metrics,
                            std::function<bool(std::string_view)> accepts_peer)
-    : authorities_(authorities), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {
-  SetMessageAllocatorFor_BatchMintAccessTokens(&mint_batches_);
-}
+    : authorities_(authorities), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {}
 
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Request, Response> method,
-                                            grpc::CallbackServerContext* context, const Request* request,
-                                            Response* response) {
+                                            grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+                                            grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const auto start = std::chrono::steady_clock::now();
   // The call ends with the configuration that it began with.
   std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
   const auto call = std::make_shared<CallContext>();
-  const auto finish = [this, name, context, reactor, response, start, authority, call,
-                       items = ItemCount(*request)](absl::StatusOr<Response> result) {
-    const grpc::Status status = ToRpcStatus(result.status(), call->request_id);
+  const auto finish = [this, name, context, reactor, response, start, authority, call](absl::StatusOr<Response> result,
+                                                                                       int items = 1) {
+    grpc::Status status = ToRpcStatus(result.status(), call->request_id);
+    bool own_buffer = true;
+    if (result.ok()) status = grpc::SerializationTraits<Response>::Serialize(*result, response, &own_buffer);
     // Keeps gRPC from asking again by itself (gRFC A6): a client whose retry policy names RESOURCE_EXHAUSTED would
     // only spend more of its budget.
     if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
@@ -130,7 +154,6 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
     const auto duration = std::chrono::steady_clock::now() - start;
     metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), duration);
     LogCall(name, result.status(), duration, *call, items, authority->access_log_sample());
-    if (result.ok()) *response = *std::move(result);
     AnswerRequestId(*context, call->request_id, status.ok());
     reactor->Finish(status);
   };
@@ -145,7 +168,20 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
       finish(Refuse(v1::DEADLINE_EXCEEDED));
       return reactor;
     }
-    (authority.get()->*method)(*call, *request, finish);
+    if (HasTooMuchMetadata(*context)) {
+      finish(Refuse(v1::HEADERS_TOO_LARGE));
+      return reactor;
+    }
+    const auto arena = MakeArena();
+    auto* const request = google::protobuf::Arena::CreateMessage<Request>(arena.get());
+    if (!Parse(*bytes, *request)) {
+      finish(Refuse(v1::MALFORMED_REQUEST));
+      return reactor;
+    }
+    (authority.get()->*method)(*call, *request,
+                               [arena, finish, items = ItemCount(*request)](absl::StatusOr<Response> result) {
+                                 finish(std::move(result), items);
+                               });
   } catch (const std::exception&) {
     Log(LogLevel::kError, "exception", {{"method", name}});
     finish(Refuse(v1::INTERNAL));
@@ -154,38 +190,36 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
 }
 
 grpc::ServerUnaryReactor* TokenService::IssueParticipantToken(grpc::CallbackServerContext* context,
-                                                              const v1::IssueParticipantTokenRequest* request,
-                                                              v1::IssueParticipantTokenResponse* response) {
+                                                              const grpc::ByteBuffer* request,
+                                                              grpc::ByteBuffer* response) {
   return Run("IssueParticipantToken", &TokenAuthority::IssueParticipantToken, context, request, response);
 }
 
-grpc::ServerUnaryReactor* TokenService::BatchIssueParticipantTokens(
-    grpc::CallbackServerContext* context, const v1::BatchIssueParticipantTokensRequest* request,
-    v1::BatchIssueParticipantTokensResponse* response) {
+grpc::ServerUnaryReactor* TokenService::BatchIssueParticipantTokens(grpc::CallbackServerContext* context,
+                                                                    const grpc::ByteBuffer* request,
+                                                                    grpc::ByteBuffer* response) {
   return Run("BatchIssueParticipantTokens", &TokenAuthority::BatchIssueParticipantTokens, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::MintAccessToken(grpc::CallbackServerContext* context,
-                                                        const v1::MintAccessTokenRequest* request,
-                                                        v1::MintAccessTokenResponse* response) {
+                                                        const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return Run("MintAccessToken", &TokenAuthority::MintAccessToken, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::BatchMintAccessTokens(grpc::CallbackServerContext* context,
-                                                              const v1::BatchMintAccessTokensRequest* request,
-                                                              v1::BatchMintAccessTokensResponse* response) {
+                                                              const grpc::ByteBuffer* request,
+                                                              grpc::ByteBuffer* response) {
   return Run("BatchMintAccessTokens", &TokenAuthority::BatchMintAccessTokens, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::VerifyAccessToken(grpc::CallbackServerContext* context,
-                                                          const v1::VerifyAccessTokenRequest* request,
-                                                          v1::VerifyAccessTokenResponse* response) {
+                                                          const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return Run("VerifyAccessToken", &TokenAuthority::VerifyAccessToken, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::ExplainParticipantToken(grpc::CallbackServerContext* context,
-                                                                const v1::ExplainParticipantTokenRequest* request,
-                                                                v1::ExplainParticipantTokenResponse* response) {
+                                                                const grpc::ByteBuffer* request,
+                                                                grpc::ByteBuffer* response) {
   return Run("ExplainParticipantToken", &TokenAuthority::ExplainParticipantToken, context, request, response);
 }
 

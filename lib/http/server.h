@@ -83,6 +83,8 @@ struct ServerOptions {
   Heartbeats* heartbeats = nullptr;
   // Called once or more, by any thread, when a socket that listens is gone for good. Null: nobody cares.
   std::function<void()> on_listener_lost = nullptr;
+  // Whether its connections may take the descriptors that are kept for other uses (descriptors.h).
+  bool may_use_last_descriptors = false;
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.

@@ -37,6 +37,8 @@ inline constexpr LogEventInfo kLogEvents[] = {
     {"few_descriptors", "warn", "the process may not open as many files as its limits of connections need"},
     {"grpc", "debug to error", "a message of the gRPC library"},
     {"grpc_call", "info, refused: warn, failed: error", "a call has been answered"},
+    {"grpc_accept_failed", "warn", "a connection for gRPC could not be accepted"},
+    {"grpc_listener_lost", "error", "the gRPC listener failed; the process stops"},
     {"grpc_plaintext", "warn", "gRPC is served without TLS on an address that others can reach"},
     {"http_accept_failed", "warn", "a connection could not be accepted"},
     {"http_client_callback_failed", "error", "out of memory after an answer to a request of our own"},

@@ -21,10 +21,10 @@ using testing::NoEnvironment;
 using ::testing::Not;
 using testing::ServerConfigOf;
 
-constexpr ServerOptions kDev{true, false};
-constexpr ServerOptions kDevPrivate{true, true};
-constexpr ServerOptions kProduction{};
-constexpr ServerOptions kPlaintext{false, false, true};
+const ServerOptions kDev{true, false};
+const ServerOptions kDevPrivate{true, true};
+const ServerOptions kProduction{};
+const ServerOptions kPlaintext{false, false, true};
 
 class PrepareServerTest : public testing::AuthorityFixture {};
 

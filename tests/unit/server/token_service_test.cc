@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -301,6 +302,23 @@ TEST_P(TokenServerTest, CarriesTheLargestBatches) {
   }
   EXPECT_EQ(Rpc(&v1::TokenService::Stub::BatchMintAccessTokens, Program("recorder"), request, &response).error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_P(TokenServerTest, RefusesMessagesThatAreNone) {
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(channel_);
+  const auto call = [&](const std::string& message) {
+    grpc::ClientContext context;
+    Prepare(context, Program("recorder"));
+    const grpc::Slice slice(message);
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> status;
+    stub.UnaryCall(&context, "/livekit.token.v1.TokenService/MintAccessToken", grpc::StubOptions(), &request, &response,
+                   [&status](const grpc::Status& ended) { status.set_value(ended); });
+    return status.get_future().get();
+  };
+  ExpectRefusal(call("\xff"), grpc::StatusCode::INVALID_ARGUMENT, "MALFORMED_REQUEST");
+  EXPECT_TRUE(call(Join("rec_1", "acme_1").SerializeAsString()).ok());
 }
 
 TEST_P(TokenServerTest, CountsCallsByMethodAndStatus) {
