@@ -203,7 +203,7 @@ int Main(int argc, char** argv) {
   gateway_options.dev = server_options.dev;
   gateway_options.dev_private_network = server_options.dev_private_network;
   config::v1::GatewayConfig gateway_config;
-  Metrics metrics;
+  Metrics metrics(kStandalone);
   LiveConfig live(
       [&, first = true](const SharedParts& shared) mutable {
         Startup startup = Prepare(server_options, gateway_options, shared);

@@ -127,7 +127,7 @@ int Main(int argc, char** argv) {
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
-  Metrics metrics;
+  Metrics metrics(kServer);
   LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics,
                   absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();

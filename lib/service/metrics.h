@@ -1,4 +1,4 @@
-// All metrics of both processes, by name, unit and label. Labels come from closed sets only.
+// Counts what a process does; metric_table.h has all names.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "livekit/token/v1/errors.pb.h"
+#include "service/metric_table.h"
 
 namespace livekit::token {
 
@@ -30,7 +31,8 @@ inline constexpr std::array<std::string_view, 4> kKeyStates = {"pending", "activ
 // Counts what the process does. Thread safety: all methods may be called concurrently.
 class Metrics {
  public:
-  Metrics();
+  // Shows the metrics of these programs (Program).
+  explicit Metrics(unsigned programs = kAllPrograms);
   ~Metrics();
 
   // http_server_request_duration_seconds. `route` is a configured path or `_OTHER`, `method` a known method or
