@@ -94,7 +94,7 @@ ConfigProblems Reload(FileSnapshot& files, const config::v1::GatewayConfig& runn
 
 int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayOptions options,
           const SystemdNotifier& systemd) {
-  Metrics metrics;
+  Metrics metrics(kGateway);
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
   backend_options.batch.max_items = static_cast<std::size_t>(config.limits().pending_requests());

@@ -213,7 +213,7 @@ int Main(int argc, char** argv) {
   gateway_options.dev_private_network = server_options.dev_private_network;
   config::v1::GatewayConfig gateway_config;
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
-  Metrics metrics;
+  Metrics metrics(kStandalone);
   AuditLog audit;
   LiveConfig live(
       [&, first = true](const SharedParts& shared) mutable {

@@ -43,11 +43,13 @@ LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, Au
   if (startup_.state == nullptr) return;
   Use(startup_.state, first_files_);
   metrics_.SetKeySource([this] { return MetricsOf(keys()); });
+  metrics_.SetAuditSource([this] { return audit_.dropped(); });
 }
 
 LiveConfig::~LiveConfig() {
   Stop();
   metrics_.SetKeySource(nullptr);
+  metrics_.SetAuditSource(nullptr);
 }
 
 void LiveConfig::Watch(TakeOver take_over) {

@@ -135,7 +135,7 @@ int Main(int argc, char** argv) {
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
-  Metrics metrics;
+  Metrics metrics(kServer);
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
   AuditLog audit;
   LiveConfig live([&](const SharedParts& shared) { return Prepare(options, environment, shared); }, SystemClock(),

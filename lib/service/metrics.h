@@ -1,8 +1,9 @@
-// All metrics of both processes, by name, unit and label. Labels come from closed sets only.
+// Counts what a process does; metric_table.h has all names.
 #pragma once
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "livekit/token/v1/errors.pb.h"
 #include "service/limits.h"
+#include "service/metric_table.h"
 
 namespace livekit::token {
 
@@ -31,7 +33,8 @@ inline constexpr std::array<std::string_view, 4> kKeyStates = {"pending", "activ
 // Counts what the process does. Thread safety: all methods may be called concurrently.
 class Metrics {
  public:
-  Metrics();
+  // Shows the metrics of these programs (Program).
+  explicit Metrics(unsigned programs = kAllPrograms);
   ~Metrics();
 
   // http_server_request_duration_seconds. `route` is a configured path or `_OTHER`, `method` a known method or
@@ -61,6 +64,8 @@ class Metrics {
   // livekit_token_key_removable_timestamp_seconds, livekit_token_active_keys: asked of `source` whenever metrics are
   // read. To be called before there are other threads; `source` must stay callable as long as the object.
   void SetKeySource(std::function<std::vector<KeyMetrics>()> source);
+  // livekit_token_audit_dropped_total: asked of `source` whenever metrics are read, as SetKeySource.
+  void SetAuditSource(std::function<std::uint64_t()> dropped);
   // tls_certificate_not_after_timestamp_seconds. `role`: http or grpc for listeners, client for calls to token servers.
   void TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after);
   // livekit_token_draining: 1 from now on, 0 until now.

@@ -12,6 +12,7 @@
 
 #include "prometheus/metric_family.h"
 #include "service/log.h"
+#include "service/series.h"
 
 namespace livekit::token {
 namespace {
@@ -59,47 +60,38 @@ double Seconds(const timespec& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-prometheus::MetricFamily Make(const char* name, const char* help, prometheus::MetricType type, double value) {
-  prometheus::ClientMetric metric;
-  if (type == prometheus::MetricType::Counter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
-  }
-  return {name, help, type, {metric}};
+prometheus::MetricFamily Make(const MetricRow& row, double value) {
+  auto family = MakeFamily(row);
+  AddValue(family, {}, value);
+  return family;
 }
 
 }  // namespace
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
-  using prometheus::MetricType;
   std::vector<prometheus::MetricFamily> families;
   rusage usage{};
   if (getrusage(RUSAGE_SELF, &usage) == 0) {
-    families.push_back(Make("process_cpu_seconds_total", "CPU time used, user and system.", MetricType::Counter,
-                            Seconds(usage.ru_utime) + Seconds(usage.ru_stime)));
+    families.push_back(Make(Metric("process_cpu_seconds_total"), Seconds(usage.ru_utime) + Seconds(usage.ru_stime)));
   }
   if (const auto stat = ReadStat()) {
-    families.push_back(Make("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
+    families.push_back(Make(Metric("process_resident_memory_bytes"),
                             stat->resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE))));
     timespec now{};
     timespec since_boot{};
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &since_boot);
     const double age = Seconds(since_boot) - stat->start_ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-    families.push_back(Make("process_start_time_seconds", "Start of the process since the epoch.", MetricType::Gauge,
-                            Seconds(now) - age));
+    families.push_back(Make(Metric("process_start_time_seconds"), Seconds(now) - age));
   }
   if (const auto open_files = CountOpenFiles()) {
-    families.push_back(Make("process_open_fds", "Open file descriptors.", MetricType::Gauge, *open_files));
+    families.push_back(Make(Metric("process_open_fds"), *open_files));
   }
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    families.push_back(Make("process_max_fds", "Most file descriptors that may be open.", MetricType::Gauge,
-                            static_cast<double>(limit.rlim_cur)));
+    families.push_back(Make(Metric("process_max_fds"), static_cast<double>(limit.rlim_cur)));
   }
-  families.push_back(Make("log_dropped_total", "Log lines that were dropped because nobody took them in time.",
-                          MetricType::Counter, static_cast<double>(DroppedLogLines())));
+  families.push_back(Make(Metric("log_dropped_total"), static_cast<double>(DroppedLogLines())));
   return families;
 }
 

@@ -175,7 +175,8 @@ TEST_F(AuditTest, RecordsEachItemOfAGatewayWithItsOwnIds) {
   EXPECT_EQ(audit_.events[0].caller, "gateway");
   EXPECT_EQ(audit_.events[0].policy, "guest");
   EXPECT_EQ(audit_.events[1].outcome, kRefused);
-  EXPECT_EQ(audit_.events[1].request_id, "");
+  EXPECT_THAT(audit_.events[1].request_id, ::testing::MatchesRegex("[a-z2-7]+"));
+  EXPECT_THAT(audit_.events[1].trace_id, SizeIs(32));
   EXPECT_EQ(audit_.events[1].client, "");
 }
 

@@ -48,7 +48,7 @@ TEST(Metrics, CountsByLabels) {
           R"(livekit_token_denied_total{caller="other",reason="NO_POLICY"} 2)",
           "livekit_token_unknown_fields_total 4",
           R"(tls_certificate_not_after_timestamp_seconds{role="http"} 1893456000)",
-          R"(livekit_token_build_info{version=")",
+          R"(livekit_token_build_info{revision=")",
       }) {
     EXPECT_THAT(text, HasSubstr(line));
   }
