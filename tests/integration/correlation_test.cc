@@ -79,7 +79,7 @@ TEST_F(CorrelationTest, FollowsARequestFromItsAnswerThroughBothLogs) {
   EXPECT_EQ(line.value("trace_id", ""), kTraceId);
   EXPECT_EQ(line.value("span_id", "").size(), 16U);
   EXPECT_NE(line.value("span_id", ""), kSpanId);
-  AwaitLine(server_, "audit", OfRequest("req-1"));
+  EXPECT_EQ(AwaitLine(server_, "audit", OfRequest("req-1")).value("trace_id", ""), kTraceId);
 
   // A call of a batch is no part of the traces of its items.
   const json call = AwaitLine(server_, "grpc_call", [](const json&) { return true; });
