@@ -40,6 +40,7 @@ function configuration() {
   return `
 projects:
   - { name: main, client_url: wss://acme.example, keys: { env: true } }
+rate_limits: { auth_failures_per_address: off }
 authenticators:
   - { name: public, jwt: { issuer: ${issuer}, audiences: [calls], jwks_file: JWKS } }${secrets.join('')}
 policies:

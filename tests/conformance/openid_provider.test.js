@@ -64,6 +64,7 @@ function configuration(keys) {
 const config = (issuer, introspection) => `
 projects:
   - { name: main, client_url: wss://acme.example, keys: { env: true } }
+rate_limits: { auth_failures_per_address: off }
 authenticators:
   - { name: users, jwt: { issuer: "${issuer}", audiences: [${jwtResource}], algorithms: [RS256], allow_http: true } }
   - { name: login, jwt: { issuer: "${issuer}", audiences: [app], algorithms: [RS256], allow_http: true, header: x-id-token } }

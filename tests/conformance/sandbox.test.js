@@ -89,6 +89,7 @@ for (const [name, deploy] of Object.entries(deployments)) {
 const config = `
 projects:
   - { name: main, client_url: wss://acme.example, keys: { env: true } }
+rate_limits: { auth_failures_per_address: off }
 authenticators:
   - { name: users, api_keys: { file: USERS, header: authorization } }
   - { name: guests, anonymous: {} }
