@@ -19,13 +19,26 @@ enum class LimitScope : std::uint8_t {
   kAgentsPerService,
   kMaxInFlight,
 };
-inline constexpr std::array<std::string_view, 7> kLimitScopeNames = {
-    "per_principal",        "per_address",        "per_service",  "auth_failures_per_address",
-    "agents_per_principal", "agents_per_service", "max_in_flight"};
 
-// Its name in the configuration and as a label of metrics.
+struct LimitScopeInfo {
+  std::string_view name;       // in the configuration, and as a label of metrics
+  std::string_view otherwise;  // what holds without configuration
+  std::string_view meaning;
+};
+// In the order of LimitScope.
+inline constexpr std::array<LimitScopeInfo, 7> kLimitScopes = {{
+    {"per_principal", "50/s", "tokens for each end user who is authenticated or asserted"},
+    {"per_address", "200/s", "requests of callers who need no credential, for each address, of IPv6 for each /64"},
+    {"per_service", "10000/s", "calls of each service, items of a batch counted singly"},
+    {"auth_failures_per_address", "20/s", "credentials that are refused, for each address; good ones are not affected"},
+    {"agents_per_principal", "60/m",
+     "agents that the tokens of one end user dispatch, or of one address where no credential is needed"},
+    {"agents_per_service", "100/s", "agents that the tokens minted by one service dispatch"},
+    {"max_in_flight", "10000", "requests in progress, items of a batch counted singly; beyond, `UNAVAILABLE`"},
+}};
+
 constexpr std::string_view LimitScopeName(LimitScope scope) {
-  return kLimitScopeNames[static_cast<std::size_t>(scope)];
+  return kLimitScopes[static_cast<std::size_t>(scope)].name;
 }
 
 // Scopes of requests, and of tokens that dispatch agents.
@@ -61,7 +74,7 @@ struct LimitRow {
   int answer_bytes;          // of the message or the body; 0: as large as what it tells
   int items;                 // of a batch; 0: is none
   std::string_view time;     // how long it may take, in words
-  std::string_view scopes;   // what may run out, names of kLimitScopeNames separated by spaces
+  std::string_view scopes;   // what may run out, names of kLimitScopes separated by spaces
 };
 
 // Every RPC and every route.

@@ -14,7 +14,8 @@ constexpr char kPath[] = "rate_limits";
 
 RateLimits BuildRateLimits(const config::v1::RateLimits& config, Context& context) {
   RateLimits limits;
-  const auto read = [&](LimitScope scope, const std::string& text, std::string_view otherwise) {
+  const auto read = [&](LimitScope scope, const std::string& text) {
+    const std::string_view otherwise = kLimitScopes[static_cast<std::size_t>(scope)].otherwise;
     const auto rate = ParseRate(text.empty() ? otherwise : std::string_view(text));
     if (rate.ok()) {
       limits[scope] = *rate;
@@ -22,12 +23,12 @@ RateLimits BuildRateLimits(const config::v1::RateLimits& config, Context& contex
       context.Problem(ConfigPath(kPath, LimitScopeName(scope)), std::string(rate.status().message()));
     }
   };
-  read(LimitScope::kPerPrincipal, config.per_principal(), "50/s");
-  read(LimitScope::kPerAddress, config.per_address(), "200/s");
-  read(LimitScope::kPerService, config.per_service(), "10000/s");
-  read(LimitScope::kAuthFailuresPerAddress, config.auth_failures_per_address(), "20/s");
-  read(LimitScope::kAgentsPerPrincipal, config.agents_per_principal(), "60/m");
-  read(LimitScope::kAgentsPerService, config.agents_per_service(), "100/s");
+  read(LimitScope::kPerPrincipal, config.per_principal());
+  read(LimitScope::kPerAddress, config.per_address());
+  read(LimitScope::kPerService, config.per_service());
+  read(LimitScope::kAuthFailuresPerAddress, config.auth_failures_per_address());
+  read(LimitScope::kAgentsPerPrincipal, config.agents_per_principal());
+  read(LimitScope::kAgentsPerService, config.agents_per_service());
   if (config.max_in_flight() < 0 || config.max_in_flight() > limits::kMostInFlight) {
     context.Problem(ConfigPath(kPath, LimitScopeName(LimitScope::kMaxInFlight)), "must be between 1 and 1000000");
   }

@@ -335,7 +335,7 @@ rate_limits: { per_principal: fast, per_address: 0/s, per_service: 10/d, auth_fa
   std::vector<std::string> paths;
   for (const auto& problem : built.problems) paths.push_back(problem.path);
   std::vector<std::string> expected;
-  for (const auto name : kLimitScopeNames) expected.push_back("rate_limits." + std::string(name));
+  for (const auto& scope : kLimitScopes) expected.push_back("rate_limits." + std::string(scope.name));
   EXPECT_EQ(paths, expected);
 }
 

@@ -40,8 +40,10 @@ TEST(LimitTableTest, HasARowForEachRpcAndNoOther) {
 
 TEST(LimitTableTest, RowsAreUniqueAndScopesAreFieldsOfTheConfiguration) {
   const auto* fields = config::v1::RateLimits::descriptor();
-  EXPECT_EQ(static_cast<std::size_t>(fields->field_count()), kLimitScopeNames.size());
-  for (const auto name : kLimitScopeNames) EXPECT_NE(fields->FindFieldByName(std::string(name)), nullptr) << name;
+  EXPECT_EQ(static_cast<std::size_t>(fields->field_count()), kLimitScopes.size());
+  for (const auto& scope : kLimitScopes) {
+    EXPECT_NE(fields->FindFieldByName(std::string(scope.name)), nullptr) << scope.name;
+  }
   std::set<std::string> seen;
   std::set<std::string> used;
   for (const LimitRow& row : LimitTable()) {
@@ -50,10 +52,12 @@ TEST(LimitTableTest, RowsAreUniqueAndScopesAreFieldsOfTheConfiguration) {
     std::istringstream scopes{std::string(row.scopes)};
     for (std::string scope; scopes >> scope;) {
       used.insert(scope);
-      EXPECT_NE(std::find(kLimitScopeNames.begin(), kLimitScopeNames.end(), scope), kLimitScopeNames.end()) << scope;
+      EXPECT_TRUE(std::any_of(kLimitScopes.begin(), kLimitScopes.end(), [&](const auto& known) {
+        return known.name == scope;
+      })) << scope;
     }
   }
-  EXPECT_EQ(used.size(), kLimitScopeNames.size());
+  EXPECT_EQ(used.size(), kLimitScopes.size());
 }
 
 TEST(LimitTableTest, BatchesHoldWhatTheAuthorityTakes) {
