@@ -113,12 +113,14 @@ bool TokenAuthority::Enter(std::string_view method, const CallContext& context, 
   auto place = admission_.Enter(items);
   if (!place.ok()) {
     Conclude(Begin(method, context), absl::StatusOr<Response>(place.status()), done);
-  } else if (*place != nullptr) {
+    return false;
+  }
+  if (*place != nullptr) {
     done = [place = *std::move(place), done = std::move(done)](absl::StatusOr<Response> result) {
       done(std::move(result));
     };
   }
-  return place.ok();
+  return true;
 }
 
 AuditEvent TokenAuthority::Begin(std::string_view method, const CallContext& context) const {

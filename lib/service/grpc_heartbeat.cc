@@ -4,7 +4,7 @@
 
 // Of gRPC's iomgr/timer.h, which it does not install: wakes the thread that waits for the next timer. Weak, so that
 // versions that no longer have it are linked all the same.
-void grpc_kick_poller() __attribute__((weak));
+void grpc_kick_poller() __attribute__((weak));  // NOLINT(readability-identifier-naming)
 
 namespace livekit::token {
 
