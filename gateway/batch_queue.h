@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "gateway/backend.h"
 #include "livekit/token/v1/token_service.pb.h"
+#include "service/limits.h"
 
 namespace livekit::token::gateway {
 
@@ -20,11 +21,11 @@ struct BatchOptions {
   // How long an item without a timeout may take.
   std::chrono::milliseconds default_timeout{10000};
   // What may wait or be in flight; beyond it items are refused.
-  std::size_t max_items = 4096;
+  std::size_t max_items = limits::kHttpPendingRequests;
   std::size_t max_bytes = 64 << 20;  // serialized
   // What one call holds; the server refuses more.
-  std::size_t max_call_items = 1000;
-  std::size_t max_call_bytes = 1 << 20;
+  std::size_t max_call_items = limits::kBatchItems;
+  std::size_t max_call_bytes = limits::kIssueBatchBytes;
   // Items wait for others while so many calls are in flight. More than one cost more CPU than they gain in time.
   std::size_t calls = 1;
   // Calls that take longer do not count: a server that is slow, far or gone holds up nobody for more than this.

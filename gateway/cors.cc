@@ -1,8 +1,10 @@
 #include "gateway/cors.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include "base/address.h"
 #include "base/text.h"
 #include "service/log.h"
@@ -13,6 +15,11 @@ namespace {
 // Enough for every honest mistake; an attacker's origins must not fill the log or the memory.
 constexpr std::size_t kMaxLoggedOrigins = 256;
 constexpr std::size_t kMaxOriginLength = 512;
+
+// The last three are what tracing in browsers sends. They carry no authority, and a page whose preflight is refused for
+// them gets no token at all.
+constexpr std::array kAllowedHeaders = {"authorization", "content-type", "x-sandbox-id",
+                                        "traceparent",   "tracestate",   "x-request-id"};
 
 bool IsAlpha(char c) { return c >= 'a' && c <= 'z'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -124,7 +131,7 @@ CorsPolicy::CorsPolicy(const CorsOptions& options)
     : credentials_(options.credentials),
       allow_loopback_(options.allow_loopback),
       allow_private_(options.allow_private),
-      allow_headers_("authorization, content-type, x-sandbox-id") {
+      allow_headers_(absl::StrJoin(kAllowedHeaders, ", ")) {
   for (const std::string& text : options.origins) {
     if (text == "*") {
       any_ = true;
@@ -134,7 +141,8 @@ CorsPolicy::CorsPolicy(const CorsOptions& options)
   }
   if (any_) credentials_ = false;
   for (const std::string& name : options.headers) {
-    if (name != "authorization" && name != "content-type" && name != "x-sandbox-id") allow_headers_ += ", " + name;
+    const bool known = std::find(kAllowedHeaders.begin(), kAllowedHeaders.end(), name) != kAllowedHeaders.end();
+    if (!known) allow_headers_ += ", " + name;
   }
 }
 
@@ -178,7 +186,7 @@ void CorsPolicy::LogRefused(const http::Request& request) const {
   std::string hint;
   const auto origin = values.size() == 1 ? ParseOrigin(values.front()) : std::nullopt;
   if (origin) {
-    text = origin->ToString();
+    text = HideSecrets(origin->ToString());
     hint = "to allow it: cors: { origins: [" + text + "] } or --cors_origin=" + text;
   } else if (values.size() == 1 && values.front() == "null") {
     text = "null";

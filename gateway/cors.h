@@ -32,7 +32,7 @@ std::optional<Origin> ParseOrigin(std::string_view text);
 struct CorsOptions {
   std::vector<std::string> origins;  // exact origins, or `*` alone
   bool credentials = false;          // not with `*`
-  std::vector<std::string> headers;  // beside authorization, content-type and x-sandbox-id; lower case
+  std::vector<std::string> headers;  // beside those that every page may send; lower case
   bool allow_loopback = false;       // pages of loopback hosts, on any port
   bool allow_private = false;        // pages of private addresses, on any port
 };

@@ -20,6 +20,7 @@
 #include "http/server.h"
 #include "http/tls.h"
 #include "http/tls_files.h"
+#include "service/limits.h"
 #include "service/log.h"
 
 namespace livekit::token::gateway {
@@ -55,10 +56,27 @@ std::string_view CheckRelayHeader(std::string_view name) {
     return "is never relayed: it is how programs, not their users, prove themselves to the token server";
   }
   if (name == "cookie") return "is not relayed as a whole; name cookies in relay_cookies";
-  for (std::string_view other :
-       {"host", "origin", "referer", "connection", "content-type", "content-length", "content-encoding",
-        "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive", "proxy-authorization", "x-request-id",
-        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"}) {
+  for (std::string_view other : {"host",
+                                 "origin",
+                                 "referer",
+                                 "connection",
+                                 "content-type",
+                                 "content-length",
+                                 "content-encoding",
+                                 "transfer-encoding",
+                                 "te",
+                                 "trailer",
+                                 "upgrade",
+                                 "expect",
+                                 "keep-alive",
+                                 "proxy-authorization",
+                                 "x-request-id",
+                                 "traceparent",
+                                 "tracestate",
+                                 "x-forwarded-for",
+                                 "x-forwarded-host",
+                                 "x-forwarded-proto",
+                                 "forwarded"}) {
     if (name == other) return "is not a credential";
   }
   return "";
@@ -214,15 +232,15 @@ config::v1::GatewayConfig WithDefaults(config::v1::GatewayConfig config, const G
     config.add_token_paths("/api/token");
   }
   auto& limits = *config.mutable_limits();
-  if (limits.body_bytes() == 0) limits.set_body_bytes(65536);
-  if (limits.header_bytes() == 0) limits.set_header_bytes(16384);
-  if (limits.header_lines() == 0) limits.set_header_lines(100);
-  if (limits.connections() == 0) limits.set_connections(10000);
-  if (limits.pending_requests() == 0) limits.set_pending_requests(4096);
-  if (limits.token_bytes() == 0) limits.set_token_bytes(8192);
-  if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(5);
-  if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(10);
-  if (!limits.has_idle_timeout()) limits.mutable_idle_timeout()->set_seconds(60);
+  if (limits.body_bytes() == 0) limits.set_body_bytes(limits::kHttpBodyBytes);
+  if (limits.header_bytes() == 0) limits.set_header_bytes(limits::kHttpHeaderBytes);
+  if (limits.header_lines() == 0) limits.set_header_lines(limits::kHttpHeaderLines);
+  if (limits.connections() == 0) limits.set_connections(limits::kHttpConnections);
+  if (limits.pending_requests() == 0) limits.set_pending_requests(limits::kHttpPendingRequests);
+  if (limits.token_bytes() == 0) limits.set_token_bytes(limits::kHttpTokenBytes);
+  if (!limits.has_header_timeout()) limits.mutable_header_timeout()->set_seconds(limits::kHttpHeaderSeconds);
+  if (!limits.has_request_timeout()) limits.mutable_request_timeout()->set_seconds(limits::kHttpRequestSeconds);
+  if (!limits.has_idle_timeout()) limits.mutable_idle_timeout()->set_seconds(limits::kHttpIdleSeconds);
   if (config.readiness().require_backend().empty()) config.mutable_readiness()->set_require_backend("startup");
   auto& drain = *config.mutable_drain();
   if (!drain.has_delay()) drain.mutable_delay()->set_seconds(options.dev ? 0 : 8);
@@ -274,6 +292,7 @@ ConfigProblems CheckGatewayConfig(const config::v1::GatewayConfig& config, const
   if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
     checker.Add("log_level", "is not debug, info, warn or error");
   }
+  if (!IsShare(config.access_log_sample())) checker.Add("access_log_sample", "is not a number from 0 to 1");
   return checker.Take();
 }
 
@@ -297,6 +316,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
   HandlerOptions handler;
   handler.token_paths.assign(config.token_paths().begin(), config.token_paths().end());
   handler.sandbox = config.sandbox();
+  if (config.has_access_log_sample()) handler.access_log_sample = config.access_log_sample();
   handler.relay_headers.assign(config.relay_headers().begin(), config.relay_headers().end());
   handler.relay_cookies.assign(config.relay_cookies().begin(), config.relay_cookies().end());
   handler.cors = MakeCorsOptions(config.cors(), options);

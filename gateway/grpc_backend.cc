@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/secret.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "gateway/batcher.h"
 #include "gateway/grpc_channel.h"
 #include "grpcpp/channel.h"
@@ -26,7 +27,7 @@ namespace {
 // How often a backend that could not connect yet looks whether it is to stop.
 constexpr std::chrono::milliseconds kLookAgain{100};
 
-void LogFailure(const grpc::Status& status) {
+void LogFailure(const grpc::Status& status, std::string_view request_id) {
   // At most a line a second: when the server is gone every request ends here.
   static std::atomic<std::int64_t> last_second{0};
   const std::int64_t second =
@@ -38,7 +39,7 @@ void LogFailure(const grpc::Status& status) {
   const bool local = status.error_code() == grpc::StatusCode::UNAVAILABLE;
   const std::string detail = local ? status.error_message() : "";
   Log(LogLevel::kError, "token_server_call_failed",
-      {{"code", std::string_view(code)}, {"detail", std::string_view(detail)}});
+      {{"grpc_code", std::string_view(code)}, {"detail", std::string_view(detail)}, {"request_id", request_id}});
 }
 
 // The attempts in flight, so that they can be ended.
@@ -112,6 +113,10 @@ class GrpcTransport : public BatchTransport {
       context->AddMetadata("x-caller-authorization", value);
       Wipe(value);
     }
+    // The items carry the ids and traces of their requests. The call has many, and is part of none: its own id finds
+    // what the server logged when it failed as a whole, and it continues no trace.
+    std::string request_id = RandomName();
+    context->AddMetadata("x-request-id", request_id);
     // By the monotonic clock: a step of the wall clock must not end or prolong calls.
     const std::int64_t left = std::chrono::nanoseconds(attempt.call->deadline - now).count();
     context->set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN)));
@@ -119,23 +124,23 @@ class GrpcTransport : public BatchTransport {
     metrics_.AttemptStarted(kMethod);
     const auto start = std::chrono::steady_clock::now();
     grpc::ClientContext* started = context.get();
-    stub_->async()->BatchIssueParticipantTokens(started, &attempt.call->request, &attempt.response,
-                                                [this, &attempt, start, context = std::move(context),
-                                                 answered = std::move(answered)](const grpc::Status& status) mutable {
-                                                  const auto code = static_cast<absl::StatusCode>(status.error_code());
-                                                  metrics_.AttemptEnded(kMethod, code,
-                                                                        std::chrono::steady_clock::now() - start);
-                                                  const bool wanted = contexts_.Remove(attempt);
-                                                  if (status.ok()) {
-                                                    was_ready_ = true;
-                                                  } else if (wanted) {
-                                                    LogFailure(status);
-                                                  }
-                                                  // The context holds the channel, whose last owner must be the backend
-                                                  // and not this thread of gRPC.
-                                                  context.reset();
-                                                  answered(code);
-                                                });
+    stub_->async()->BatchIssueParticipantTokens(
+        started, &attempt.call->request, &attempt.response,
+        [this, &attempt, start, request_id = std::move(request_id), context = std::move(context),
+         answered = std::move(answered)](const grpc::Status& status) mutable {
+          const auto code = static_cast<absl::StatusCode>(status.error_code());
+          metrics_.AttemptEnded(kMethod, code, std::chrono::steady_clock::now() - start);
+          const bool wanted = contexts_.Remove(attempt);
+          if (status.ok()) {
+            was_ready_ = true;
+          } else if (wanted) {
+            LogFailure(status, request_id);
+          }
+          // The context holds the channel, whose last owner must be the backend
+          // and not this thread of gRPC.
+          context.reset();
+          answered(code);
+        });
   }
   void Cancel(const BatchQueue::Attempt& attempt) override { contexts_.Cancel(attempt); }
 

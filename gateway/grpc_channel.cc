@@ -11,6 +11,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
+#include "service/limits.h"
 
 namespace livekit::token::gateway {
 namespace {
@@ -20,7 +21,7 @@ constexpr std::string_view kForms =
 
 // What a batch may hold, both ways.
 constexpr int kMaxSendBytes = 2 << 20;
-constexpr int kMaxReceiveBytes = 16 << 20;
+constexpr int kMaxReceiveBytes = limits::kAnswerMessageBytes;
 
 // Takes a server out of the turn that fails a quarter of its calls within half a second, also by not answering before
 // they were cancelled: round robin by itself would ask a server that hangs until keepalive ends the connection. Never

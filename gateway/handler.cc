@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/trace_context.h"
 #include "gateway/cookies.h"
 #include "gateway/token_source_json.h"
 #include "service/log.h"
@@ -27,6 +28,10 @@ constexpr std::size_t kMaxHost = 255;
 std::string RequestIdOf(const http::Request& request) {
   const auto id = request.SingleHeader("x-request-id");
   return id && IsRequestId(*id) ? std::string(*id) : RandomUuid();
+}
+
+TraceContext TraceOf(const http::Request& request) {
+  return TraceContext::Continue(request.HeaderValues("traceparent"), request.HeaderValues("tracestate"));
 }
 
 // Labels and log fields come from closed sets; the method as sent is the client's text.
@@ -85,9 +90,11 @@ class TokenHandler::Exchange {
       : shared_(std::move(shared)),
         start_(std::chrono::steady_clock::now()),
         request_id_(RequestIdOf(request)),
+        trace_(TraceOf(request)),
         route_(shared_->RouteOf(request.path)),
         method_(KnownMethod(request.method)),
-        client_address_(std::move(client_address)) {
+        client_address_(std::move(client_address)),
+        bytes_in_(request.body.size()) {
     auto decision = shared_->cors.Decide(request);
     origin_allowed_ = decision.allowed;
     headers_ = std::move(decision.headers);
@@ -107,6 +114,7 @@ class TokenHandler::Exchange {
   void set_respond(http::Respond respond) { respond_ = std::move(respond); }
 
   const std::string& request_id() const { return request_id_; }
+  const TraceContext& trace() const { return trace_; }
   const std::string& client_address() const { return client_address_; }
   std::string_view route() const { return route_; }
   bool origin_allowed() const { return origin_allowed_; }
@@ -172,7 +180,7 @@ class TokenHandler::Exchange {
     const LogLevel level = response.status >= 500   ? LogLevel::kError
                            : response.status >= 400 ? LogLevel::kWarn
                                                     : LogLevel::kInfo;
-    if (!LogEnabled(level)) return;
+    if (!LogEnabled(level) || (response.status < 400 && !AccessLineDue(shared_->options.access_log_sample))) return;
     Log(level, "http_request",
         {{"method", method_},
          {"route", route_},
@@ -180,7 +188,10 @@ class TokenHandler::Exchange {
          {"reason", std::string_view(reason_)},
          {"duration_ms", std::chrono::duration<double, std::milli>(duration).count()},
          {"request_id", std::string_view(request_id_)},
-         {"peer", std::string_view(client_address_)}});
+         {"trace_id", trace_.trace_id()},
+         {"span_id", trace_.span_id()},
+         {"peer_ip", std::string_view(client_address_)},
+         {"bytes_in", static_cast<std::int64_t>(bytes_in_)}});
   }
 
   // Sends what `make` makes, unless something was sent before. No exception leaves: at worst the answer is a bare 500.
@@ -250,9 +261,11 @@ class TokenHandler::Exchange {
   http::Respond respond_;
   const SteadyTime start_;
   const std::string request_id_;
+  const TraceContext trace_;
   const std::string_view route_;   // of shared_ or static
   const std::string_view method_;  // static
   const std::string client_address_;
+  const std::size_t bytes_in_;
   bool origin_allowed_ = false;
   bool pending_ = false;
   std::vector<http::Header> headers_;
@@ -345,6 +358,9 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
     if (host && host->size() <= kMaxHost && HostOf(*host)) item.set_host(std::string(*host));
     item.set_client_address(exchange->client_address());
     item.set_request_id(exchange->request_id());
+    const TraceContext& trace = exchange->trace();
+    item.set_traceparent(trace.traceparent().data(), trace.traceparent().size());
+    item.set_tracestate(trace.tracestate());
     item.mutable_timeout()->set_seconds(options.timeout.count() / 1000);
     item.mutable_timeout()->set_nanos(static_cast<int>(options.timeout.count() % 1000) * 1'000'000);
     item.set_max_token_bytes(options.max_token_bytes);

@@ -30,7 +30,8 @@ struct HandlerOptions {
   bool extended_response = false;
   std::chrono::milliseconds timeout{9000};  // for the token server's answer
   int max_token_bytes = 8192;
-  int max_pending = 4096;  // requests that wait for the token server; further ones are refused as UNAVAILABLE
+  double access_log_sample = 1;  // share of requests that succeeded of which the log has a line
+  int max_pending = 4096;        // requests that wait for the token server; further ones are refused as UNAVAILABLE
   // Development mode: `Host` and the peer must be loopback or, with `dev_private_network`, in a private network. A
   // private `Host` is answered in both, for emulators and containers; a peer is not. That is always the socket's peer,
   // whatever a trusted proxy says.
@@ -42,9 +43,10 @@ struct HandlerOptions {
 // (204), method (405), media type (415), credentials that occur twice (400 AMBIGUOUS_CREDENTIALS) or are not UTF-8 (400
 // MALFORMED_REQUEST), cookies (cookies.h: 400, 403), identity headers (trusted_headers.h: 401, 400), body (400), too
 // many that wait (503), then whatever the token server says. Every answer carries `X-Request-Id`, the request's own if
-// it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies. Logged
-// as `peer` is the client's address (client_address.h); of a request that the server refuses by itself it is the
-// socket's peer, since the line that a proxy added may be among those that were not read.
+// it is 1 to 128 letters, digits, `.`, `_` or `-`; and is counted and logged once, without headers and bodies, with its
+// place in the trace that the request names (trace_context.h), which the token server gets too. Logged as `peer_ip` is
+// the client's address (client_address.h); of a request that the server refuses by itself it is the socket's peer,
+// since the line that a proxy added may be among those that were not read.
 //
 // Thread safety: all methods may be called concurrently. An answer of the backend that comes after the handler is gone
 // still ends its request.

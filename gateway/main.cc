@@ -16,14 +16,17 @@
 #include "http/admin.h"
 #include "service/config.h"
 #include "service/grpc_log.h"
+#include "service/grpc_heartbeat.h"
 #include "service/heartbeat.h"
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/process_protection.h"
 #include "service/reloader.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
+#include "service/secret_variables.h"
 #include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (gateway.yaml)");
@@ -39,6 +42,8 @@ ABSL_FLAG(std::string, cors_origin, "",
 ABSL_FLAG(std::string, caller_token_file, "", "File with this gateway's own API key for the token server");
 ABSL_FLAG(bool, allow_plaintext_grpc, false,
           "Ask token servers at any address without TLS, for networks that encrypt by themselves");
+ABSL_FLAG(bool, allow_core_dumps, false,
+          "Let debuggers attach and the kernel write core dumps, which hold every secret");
 ABSL_FLAG(bool, dev, false, "Development: loopback listeners, pages of loopback origins");
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, devices and pages of private networks");
 
@@ -119,6 +124,7 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
   if (!admin.ok()) return FailStart(admin.status());
   auto gateway = Gateway::Start(config, options, **backend, metrics);
   if (!gateway.ok()) return FailStart(gateway.status());
+  const GrpcHeartbeat grpc_heartbeat(heartbeats);
 
   const std::string admin_address = (*admin)->address();
   const std::string http_address = (*gateway)->address();
@@ -143,13 +149,16 @@ int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayO
 
 int Main(int argc, char** argv) {
   BlockSignals();
-  const SystemdNotifier systemd;
-  DumpStacksOnQuit();
-  RouteGrpcLog();
+  SetLogComponent("gateway");
   if (!ParseFlags(argc, argv, "livekit-token-gateway",
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
     return kExitFailure;
   }
+  const SecretVariables variables;  // not for this program; whoever sets them for both gives them to it too
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
+  RouteGrpcLog();
 
   GatewayOptions options;
   options.dev = absl::GetFlag(FLAGS_dev);
@@ -161,6 +170,7 @@ int Main(int argc, char** argv) {
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
   if (auto status = SetLogLevel(config.log_level()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   return Serve(config, files, options, systemd);
 }
 

@@ -25,8 +25,10 @@
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/process_protection.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
+#include "service/secret_variables.h"
 #include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml with a section `gateway`)");
@@ -43,6 +45,8 @@ ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do ever
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices and pages of private networks");
 ABSL_FLAG(bool, allow_plaintext_grpc, false,
           "Serve gRPC without TLS on any address, for networks that encrypt by themselves");
+ABSL_FLAG(bool, allow_core_dumps, false,
+          "Let debuggers attach and the kernel write core dumps, which hold every secret");
 ABSL_FLAG(std::string, jwt_issuer, "",
           "In place of a file: issuer whose JSON Web Tokens are accepted; also LIVEKIT_TOKEN_JWT_ISSUER");
 ABSL_FLAG(std::string, jwt_audience, "",
@@ -90,7 +94,8 @@ ConfigProblems InSection(ConfigProblems problems) {
   return problems;
 }
 
-Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gateway_options, const SharedParts& shared) {
+Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gateway_options,
+                const Environment& environment, const SharedParts& shared) {
   ServerOverrides server_overrides;
   server_overrides.grpc_listen = absl::GetFlag(FLAGS_grpc_listen);
   server_overrides.admin_listen = absl::GetFlag(FLAGS_admin_listen);
@@ -118,8 +123,8 @@ Startup Prepare(const ServerOptions& server_options, const GatewayOptions& gatew
   ApplyOverrides(gateway_overrides, startup.gateway);
   // Neither checking nor testing asks anything over the network.
   const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
-  startup.server = PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options,
-                                 ProcessEnvironment, check_only, shared);
+  startup.server = PrepareServer(path.empty() ? nullptr : &server_config, server_overrides, server_options, environment,
+                                 check_only, shared);
   for (auto& problem :
        InSection(CheckGatewayConfig(startup.gateway, gateway_options, /*standalone=*/true, shared.files->reader()))) {
     startup.server.problems.push_back(std::move(problem));
@@ -139,6 +144,7 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
   Heartbeats heartbeats;
   Lifecycle lifecycle([&live]() -> std::vector<Check> { return {CheckOf(live.state())}; });
   server_options.heartbeats = &heartbeats;
+  server_options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   gateway_options.heartbeats = &heartbeats;
   gateway_options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   auto admin = http::Admin::Start(
@@ -183,12 +189,15 @@ int Serve(LiveConfig& live, const config::v1::GatewayConfig& gateway_config, Ser
 
 int Main(int argc, char** argv) {
   BlockSignals();
-  const SystemdNotifier systemd;
-  DumpStacksOnQuit();
+  SetLogComponent("standalone");
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;
   }
+  const SecretVariables variables;
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
   RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
   if (const std::string name = absl::GetFlag(FLAGS_print_example); !name.empty()) {
@@ -203,10 +212,12 @@ int Main(int argc, char** argv) {
   gateway_options.dev = server_options.dev;
   gateway_options.dev_private_network = server_options.dev_private_network;
   config::v1::GatewayConfig gateway_config;
+  const Environment environment = [&variables](const char* name) { return variables.Get(name); };
   Metrics metrics(kStandalone);
+  AuditLog audit;
   LiveConfig live(
       [&, first = true](const SharedParts& shared) mutable {
-        Startup startup = Prepare(server_options, gateway_options, shared);
+        Startup startup = Prepare(server_options, gateway_options, environment, shared);
         if (std::exchange(first, false)) {
           gateway_config = std::move(startup.gateway);
         } else if (!MessageDifferencer::Equals(gateway_config, startup.gateway)) {
@@ -215,7 +226,7 @@ int Main(int argc, char** argv) {
         }
         return std::move(startup.server);
       },
-      SystemClock(), metrics, absl::GetFlag(FLAGS_config));
+      SystemClock(), metrics, audit, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
@@ -223,6 +234,8 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, gateway_config, server_options, gateway_options, metrics, systemd);
 }

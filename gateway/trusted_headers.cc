@@ -34,7 +34,7 @@ void LogUntrusted(std::string_view peer) {
   static LogInterval interval;
   if (!interval.Due()) return;
   Log(LogLevel::kWarn, "trusted_header_refused",
-      {{"peer", peer},
+      {{"peer_ip", peer},
        {"hint",
         "only hosts in trusted_headers.networks may send these headers; if it is your proxy, add its address"}});
 }

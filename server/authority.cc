@@ -1,22 +1,24 @@
 #include "server/authority.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <utility>
 
 #include "base/address.h"
+#include "base/network.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "livekit/token/access_token.h"
 #include "livekit/token/grants.h"
 #include "server/explain.h"
 #include "server/key_ledger.h"
-#include "service/log.h"
 
 namespace livekit::token {
 namespace {
 
 constexpr char kUnknownCaller[] = "other";  // a label for callers that the configuration does not name
+constexpr std::chrono::seconds kRetryUnrecorded{1};
 
 void SetTime(std::chrono::system_clock::time_point time, google::protobuf::Timestamp& out) {
   out.set_seconds(UnixSeconds(time));
@@ -33,9 +35,23 @@ absl::StatusOr<std::chrono::seconds> TtlOf(const v1::MintAccessTokenRequest& req
   return ttl;
 }
 
+void NoteService(const absl::StatusOr<const ServiceRules*>& service, AuditEvent& event) {
+  if (service.ok()) event.caller = (*service)->name;
+}
+
 // Makes nothing of a peer that may be a proxy but says nothing.
 void DropSilentProxy(Credentials& credentials) {
   if (credentials.trusted_headers && credentials.trusted_headers->empty()) credentials.trusted_headers.reset();
+}
+
+// What an item of a batch says about its own request. The gateway has checked it; one that has not can only make its
+// own record wrong.
+CallContext CallContextOf(const TokenAuthority::RelayedItem& item) {
+  CallContext context;
+  if (IsRequestId(item.request_id())) context.request_id = item.request_id();
+  context.trace = TraceOf(item);
+  if (const auto address = IpAddress::Parse(item.client_address())) context.peer_address = address->ToString();
+  return context;
 }
 
 absl::StatusOr<const Project*> FindProject(const ServiceRules& service, const std::string& name) {
@@ -77,29 +93,115 @@ v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verd
 
 }  // namespace
 
-TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics)
-    : state_(std::move(state)), clock_(clock), metrics_(metrics) {}
+TraceContext TraceOf(const TokenAuthority::RelayedItem& item) {
+  const std::array<std::string_view, 1> traceparent = {item.traceparent()};
+  const std::array<std::string_view, 1> tracestate = {item.tracestate()};
+  return TraceContext::Continue(traceparent, tracestate);
+}
 
-void TokenAuthority::Refused(std::string_view method, std::string_view caller, const std::string& request_id,
-                             const absl::Status& status) const {
-  const v1::ErrorReason reason = ReasonOf(status);
-  metrics_.Denied(caller, reason);
-  Log(LogLevel::kInfo, "request_denied",
-      {{"request_id", request_id}, {"method", method}, {"caller", caller}, {"reason", v1::ErrorReason_Name(reason)}});
+TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics,
+                               AuthorityOptions options)
+    : state_(std::move(state)),
+      clock_(clock),
+      metrics_(metrics),
+      options_(std::move(options)),
+      admission_(state_->rate_limits, clock, metrics,
+                 options_.load != nullptr ? options_.load : std::make_shared<Load>()) {}
+
+template <typename Response>
+bool TokenAuthority::Enter(std::string_view method, const CallContext& context, Done<Response>& done, int items) const {
+  auto place = admission_.Enter(items);
+  if (!place.ok()) {
+    Conclude(Begin(method, context), absl::StatusOr<Response>(place.status()), done);
+  } else if (*place != nullptr) {
+    done = [place = *std::move(place), done = std::move(done)](absl::StatusOr<Response> result) {
+      done(std::move(result));
+    };
+  }
+  return place.ok();
+}
+
+AuditEvent TokenAuthority::Begin(std::string_view method, const CallContext& context) const {
+  AuditEvent event;
+  event.method = method;
+  event.request_id = context.request_id;
+  event.trace_id = context.trace.trace_id();
+  event.client = context.peer_address;
+  event.generation = options_.generation;
+  return event;
+}
+
+template <typename Response>
+void TokenAuthority::Record(std::vector<AuditEvent> events, absl::StatusOr<Response> result,
+                            const Done<Response>& done) const {
+  const auto count = [this](const std::vector<AuditEvent>& recorded) {
+    for (const AuditEvent& event : recorded) {
+      if (event.outcome == kRefused) {
+        metrics_.Denied(event.caller.empty() ? kUnknownCaller : event.caller, event.reason);
+      } else if (event.outcome == kIssued) {
+        const bool minted = event.policy.empty();
+        metrics_.Issued(event.key_id, minted ? event.caller : event.policy, minted ? "minted" : "participant");
+      }
+    }
+  };
+  if (state_->audit_hash != nullptr) {
+    for (AuditEvent& event : events) HideNames(*state_->audit_hash, event);
+  }
+  Audit* const audit = options_.audit;
+  if (audit == nullptr || !audit->blocking()) {
+    count(events);
+    if (audit != nullptr) audit->Record(events, clock_.Now(), [](bool) {});
+    return done(std::move(result));
+  }
+  struct Waiting {
+    std::vector<AuditEvent> events;
+    absl::StatusOr<Response> result;
+  };
+  auto waiting = std::make_shared<Waiting>(Waiting{std::move(events), std::move(result)});
+  // `done` keeps this authority.
+  audit->Record(waiting->events, clock_.Now(), [waiting, count, done](bool recorded) {
+    if (!recorded) return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
+    count(waiting->events);
+    done(std::move(waiting->result));
+  });
+}
+
+template <typename Response>
+void TokenAuthority::Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const {
+  if (!result.ok()) {
+    event.outcome = kRefused;
+    event.reason = ReasonOf(result.status());
+  }
+  std::vector<AuditEvent> events;
+  events.push_back(std::move(event));
+  Record(std::move(events), std::move(result), done);
 }
 
 absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const ParticipantRequest& asked,
-                                                                        std::string_view host) const {
+                                                                        std::string_view host,
+                                                                        AuditEvent& event) const {
   const Time now = clock_.Now();
-  LKT_ASSIGN_OR_RETURN(const TokenPlan plan, PlanToken(*state_, asked, now));
+  event.authenticator = asked.principal.authenticator;
+  event.principal = asked.principal.subject;
+  const Requester requester(asked.principal, event.client);
+  LKT_RETURN_IF_ERROR(admission_.Issue(requester));
+  const auto decided = PlanToken(*state_, asked, now);
+  if (!decided.ok()) {
+    const PolicyRules* policy = state_->policies.Find(asked.principal, asked.request.room_name(), asked.sandbox_id);
+    if (policy != nullptr) event.policy = policy->name;
+    return decided.status();
+  }
+  const TokenPlan& plan = *decided;
+  event.policy = plan.policy().name;
   const v1::Grants& grants = plan.decision.grants;
+  LKT_RETURN_IF_ERROR(admission_.Dispatch(requester, AgentsIn(grants)));
   const ApiKey& key = *plan.project().signing_key;
   auto signed_token = Sign(key, grants, plan.options, now);
   LKT_RETURN_IF_ERROR(CheckSignable(plan, asked,
                                     signed_token.ok() ? absl::StatusOr<std::size_t>(signed_token->token.size())
                                                       : absl::StatusOr<std::size_t>(signed_token.status())));
   plan.project().signing_record->Signed(signed_token->expire_time);
-  metrics_.Issued(key.id(), plan.policy().name, "participant");
+  NoteToken(plan.project().name, key.id(), grants, signed_token->jti, signed_token->expire_time, event);
 
   v1::IssueParticipantTokenResponse response;
   response.set_server_url(ServerUrl(plan.project(), host));
@@ -140,6 +242,9 @@ void TokenAuthority::AuthenticatePrincipal(const CallContext& context, const Wit
         if (!caller.ok()) return done(caller.status(), nullptr);
         const ServiceRules* service = state_->services.Find(*caller);
         if (service != nullptr && !service->relay && !service->asserts) service = nullptr;
+        if (service != nullptr) {
+          if (auto limited = admission_.Call(*service); !limited.ok()) return done(std::move(limited), service);
+        }
         state_->authenticators.Authenticate(
             credentials, clock_.Now(),
             [service, done](absl::StatusOr<Principal> principal) { done(std::move(principal), service); });
@@ -148,36 +253,38 @@ void TokenAuthority::AuthenticatePrincipal(const CallContext& context, const Wit
 
 void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                                            Done<v1::IssueParticipantTokenResponse> done) const {
+  if (!Enter("IssueParticipantToken", context, done)) return;
   if (request.has_principal()) return IssueAsserted(context, request, std::move(done));
-  AuthenticatePrincipal(
-      context, [this, &request, host = context.host, request_id = context.request_id, done = std::move(done)](
-                   absl::StatusOr<Principal> principal, const ServiceRules* via) {
-        auto result = principal.ok() ? Issue({*principal, via, request.request()}, host)
-                                     : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
-        if (!result.ok()) Refused("IssueParticipantToken", kUnknownCaller, request_id, result.status());
-        done(std::move(result));
-      });
+  AuthenticatePrincipal(context,
+                        [this, &request, host = context.host, begun = Begin("IssueParticipantToken", context),
+                         done = std::move(done)](absl::StatusOr<Principal> principal, const ServiceRules* via) {
+                          AuditEvent event = begun;
+                          if (via != nullptr) event.caller = via->name;
+                          auto result = principal.ok() ? Issue({*principal, via, request.request()}, host, event)
+                                                       : admission_.Unauthenticated(principal.status(), begun.client);
+                          Conclude(std::move(event), std::move(result), done);
+                        });
 }
 
 void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                                    Done<v1::IssueParticipantTokenResponse> done) const {
-  AuthenticateCaller(context, [this, &request, host = context.host, request_id = context.request_id,
+  AuthenticateCaller(context, [this, &request, host = context.host, begun = Begin("IssueParticipantToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
+    AuditEvent event = begun;
+    NoteService(service, event);
     const auto issue = [&]() -> absl::StatusOr<v1::IssueParticipantTokenResponse> {
       const bool known = service.ok() || ReasonOf(service.status()) == v1::METHOD_NOT_PERMITTED;
       if (!known) return service.status();
       if (!service.ok() || !(*service)->asserts) {
         return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
       }
+      LKT_RETURN_IF_ERROR(admission_.Call(**service));
       const v1::AssertedPrincipal& stated = request.principal();
       LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, stated.subject(), stated.claims()));
-      return Issue({principal, *service, request.request()}, host);
+      return Issue({principal, *service, request.request()}, host, event);
     };
     auto result = issue();
-    if (!result.ok()) {
-      Refused("IssueParticipantToken", service.ok() ? (*service)->name : kUnknownCaller, request_id, result.status());
-    }
-    done(std::move(result));
+    Conclude(std::move(event), std::move(result), done);
   });
 }
 
@@ -187,20 +294,29 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(Re
 
 void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* via,
                                   std::function<void(RelayedResult)> done) const {
-  const auto finish = [this, &item, via, done = std::move(done)](absl::StatusOr<Principal> principal) {
-    absl::StatusOr<v1::IssueParticipantTokenResponse> issued =
-        principal.ok() ? Issue({*principal, via, item.request(), item.sandbox_id(), item.max_token_bytes()},
-                               HostOf(item.host()).value_or(""))
-                       : absl::StatusOr<v1::IssueParticipantTokenResponse>(principal.status());
-    RelayedResult result;
-    if (issued.ok()) {
-      *result.mutable_token() = *std::move(issued);
-    } else {
-      *result.mutable_error() = ToError(issued.status());
-      Refused("BatchIssueParticipantTokens", kUnknownCaller, item.request_id(), issued.status());
-    }
-    done(std::move(result));
+  const auto place = admission_.Enter();
+  Done<v1::IssueParticipantTokenResponse> answer =
+      [place, done = std::move(done)](absl::StatusOr<v1::IssueParticipantTokenResponse> issued) {
+        RelayedResult result;
+        if (issued.ok()) {
+          *result.mutable_token() = *std::move(issued);
+        } else {
+          *result.mutable_error() = ToError(issued.status());
+        }
+        done(std::move(result));
+      };
+  const auto finish = [this, &item, via, answer = std::move(answer)](absl::StatusOr<Principal> principal) {
+    AuditEvent event = Begin("BatchIssueParticipantTokens", CallContextOf(item));
+    if (via != nullptr) event.caller = via->name;
+    auto issued = principal.ok() ? Issue({*principal, via, item.request(), item.sandbox_id(), item.max_token_bytes()},
+                                         HostOf(item.host()).value_or(""), event)
+                                 : admission_.Unauthenticated(principal.status(), event.client);
+    Conclude(std::move(event), std::move(issued), answer);
   };
+  if (!place.ok()) return finish(place.status());
+  if (via != nullptr) {
+    if (auto limited = admission_.Call(*via); !limited.ok()) return finish(std::move(limited));
+  }
   const auto credentials =
       RelayedCredentials(item.credentials(), item.has_trusted_headers() ? &item.trusted_headers() : nullptr);
   if (!credentials.ok()) return finish(credentials.status());
@@ -209,32 +325,37 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
 
 void TokenAuthority::AuthenticateCaller(const CallContext& context, WithService done) const {
   auto presented = PresentedIn(context);
-  if (!presented.ok()) return done(presented.status());
+  if (!presented.ok()) return done(admission_.Unauthenticated(presented.status(), context.peer_address));
   auto& [caller, own] = *presented;
   if (!caller.empty()) DropSilentProxy(own);
   if (!caller.empty() && !own.empty()) return done(Refuse(v1::AMBIGUOUS_CREDENTIALS));
-  state_->authenticators.Authenticate(caller.empty() ? own : caller, clock_.Now(),
-                                      [this, done](absl::StatusOr<Principal> principal) {
-                                        if (!principal.ok()) return done(principal.status());
-                                        const ServiceRules* service = state_->services.Find(*principal);
-                                        if (service == nullptr) return done(Refuse(v1::METHOD_NOT_PERMITTED));
-                                        done(service);
-                                      });
+  state_->authenticators.Authenticate(
+      caller.empty() ? own : caller, clock_.Now(),
+      [this, address = context.peer_address, done](absl::StatusOr<Principal> principal) {
+        if (!principal.ok()) {
+          return done(admission_.Unauthenticated(principal.status(), address));
+        }
+        const ServiceRules* service = state_->services.Find(*principal);
+        if (service == nullptr) return done(Refuse(v1::METHOD_NOT_PERMITTED));
+        done(service);
+      });
 }
 
 void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
                                                  const v1::BatchIssueParticipantTokensRequest& request,
                                                  Done<v1::BatchIssueParticipantTokensResponse> done) const {
-  AuthenticateCaller(context, [this, &request, request_id = context.request_id,
+  if (!Enter("BatchIssueParticipantTokens", context, done)) return;
+  AuthenticateCaller(context, [this, &request, begun = Begin("BatchIssueParticipantTokens", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    const auto refuse = [&](std::string_view caller, const absl::Status& status) {
-      Refused("BatchIssueParticipantTokens", caller, request_id, status);
-      done(status);
+    const auto refuse = [&](const std::string& caller, const absl::Status& status) {
+      AuditEvent event = begun;
+      event.caller = caller;
+      Conclude(std::move(event), absl::StatusOr<v1::BatchIssueParticipantTokensResponse>(status), done);
     };
     if (!service.ok()) {
       // It is the gateway whose credential is bad, not an end user's.
       const bool unauthenticated = service.status().code() == absl::StatusCode::kUnauthenticated;
-      return refuse(kUnknownCaller, unauthenticated ? Refuse(v1::CALLER_AUTHENTICATION_FAILED) : service.status());
+      return refuse("", unauthenticated ? Refuse(v1::CALLER_AUTHENTICATION_FAILED) : service.status());
     }
     if (!(*service)->relay) return refuse((*service)->name, Refuse(v1::METHOD_NOT_PERMITTED));
     const absl::Status size = CheckBatchSize(request.items_size(), request.ByteSizeLong(), kMaxIssueBatchBytes);
@@ -260,7 +381,7 @@ void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
 }
 
 absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
-                                  v1::Grants& grants, v1::MintAccessTokenResponse& response) const {
+                                  v1::Grants& grants, v1::MintAccessTokenResponse& response, AuditEvent& event) const {
   const MintCeiling& ceiling = *service.mint;
   LKT_ASSIGN_OR_RETURN(const Project* project, FindProject(service, request.project()));
   SignOptions options;
@@ -276,7 +397,7 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
   auto signed_token = Sign(*project->signing_key, grants, options, now);
   if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
   project->signing_record->Signed(signed_token->expire_time);
-  metrics_.Issued(project->signing_key->id(), service.name, "minted");
+  NoteToken(project->name, project->signing_key->id(), grants, signed_token->jti, signed_token->expire_time, event);
 
   response.set_token(std::move(signed_token->token));
   SetTime(signed_token->expire_time, *response.mutable_expire_time());
@@ -288,27 +409,36 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
 
 void TokenAuthority::MintAccessToken(const CallContext& context, const v1::MintAccessTokenRequest& request,
                                      Done<v1::MintAccessTokenResponse> done) const {
-  AuthenticateCaller(context, [this, &request, request_id = context.request_id,
+  if (!Enter("MintAccessToken", context, done)) return;
+  AuthenticateCaller(context, [this, &request, begun = Begin("MintAccessToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
+    AuditEvent event = begun;
+    NoteService(service, event);
     const auto mint = [&]() -> absl::StatusOr<v1::MintAccessTokenResponse> {
       if (!service.ok()) return service.status();
+      LKT_RETURN_IF_ERROR(admission_.Call(**service));
       if ((*service)->mint == nullptr) return Refuse(v1::METHOD_NOT_PERMITTED);
+      LKT_RETURN_IF_ERROR(admission_.Dispatch(**service, AgentsIn(request.grants())));
       v1::Grants grants;
       v1::MintAccessTokenResponse response;
-      LKT_RETURN_IF_ERROR(Mint(**service, request, clock_.Now(), grants, response));
+      LKT_RETURN_IF_ERROR(Mint(**service, request, clock_.Now(), grants, response, event));
       return response;
     };
     auto result = mint();
-    if (!result.ok()) {
-      Refused("MintAccessToken", service.ok() ? (*service)->name : kUnknownCaller, request_id, result.status());
-    }
-    done(std::move(result));
+    Conclude(std::move(event), std::move(result), done);
   });
 }
 
 absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
-    const ServiceRules& service, const v1::BatchMintAccessTokensRequest& request) const {
+    const ServiceRules& service, const v1::BatchMintAccessTokensRequest& request, const AuditEvent& call,
+    std::vector<AuditEvent>& events) const {
   LKT_RETURN_IF_ERROR(CheckBatchSize(request.requests_size(), 0, 0));
+  LKT_RETURN_IF_ERROR(admission_.Call(service, request.requests_size()));
+  if (service.mint == nullptr) return Refuse(v1::METHOD_NOT_PERMITTED);
+  // All or none: a batch that is refused must not have spent what a smaller one could have used.
+  int agents = 0;
+  for (const auto& asked : request.requests()) agents += AgentsIn(asked.grants());
+  LKT_RETURN_IF_ERROR(admission_.Dispatch(service, agents));
   const Time now = clock_.Now();
   v1::Grants grants;
   v1::BatchMintAccessTokensResponse response;
@@ -316,7 +446,8 @@ absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
   std::size_t bytes = 0;
   for (int i = 0; i < request.requests_size(); ++i) {
     auto& token = *response.add_tokens();
-    if (const absl::Status minted = Mint(service, request.requests(i), now, grants, token); !minted.ok()) {
+    AuditEvent& event = events.emplace_back(call);
+    if (const absl::Status minted = Mint(service, request.requests(i), now, grants, token, event); !minted.ok()) {
       return PrefixFields(minted, "requests[" + std::to_string(i) + "]");
     }
     bytes += token.ByteSizeLong() + 8;  // and the framing of a repeated field
@@ -329,28 +460,30 @@ absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
 
 void TokenAuthority::BatchMintAccessTokens(const CallContext& context, const v1::BatchMintAccessTokensRequest& request,
                                            Done<v1::BatchMintAccessTokensResponse> done) const {
-  AuthenticateCaller(context, [this, &request, request_id = context.request_id,
+  if (!Enter("BatchMintAccessTokens", context, done, std::max(request.requests_size(), 1))) return;
+  AuthenticateCaller(context, [this, &request, begun = Begin("BatchMintAccessTokens", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    auto result = !service.ok()                 ? absl::StatusOr<v1::BatchMintAccessTokensResponse>(service.status())
-                  : (*service)->mint == nullptr ? Refuse(v1::METHOD_NOT_PERMITTED)
-                                                : MintAll(**service, request);
-    if (!result.ok()) {
-      Refused("BatchMintAccessTokens", service.ok() ? (*service)->name : kUnknownCaller, request_id, result.status());
-    }
-    done(std::move(result));
+    AuditEvent call = begun;
+    NoteService(service, call);
+    std::vector<AuditEvent> events;
+    auto result = service.ok() ? MintAll(**service, request, call, events)
+                               : absl::StatusOr<v1::BatchMintAccessTokensResponse>(service.status());
+    if (!result.ok()) return Conclude(std::move(call), std::move(result), done);
+    Record(std::move(events), std::move(result), done);
   });
 }
 
 void TokenAuthority::VerifyAccessToken(const CallContext& context, const v1::VerifyAccessTokenRequest& request,
                                        Done<v1::VerifyAccessTokenResponse> done) const {
-  AuthenticateCaller(context, [this, &request, request_id = context.request_id,
+  if (!Enter("VerifyAccessToken", context, done)) return;
+  AuthenticateCaller(context, [this, &request, begun = Begin("VerifyAccessToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    const absl::Status refusal = !service.ok()                     ? service.status()
-                                 : (*service)->verifier == nullptr ? Refuse(v1::METHOD_NOT_PERMITTED)
-                                                                   : absl::OkStatus();
+    absl::Status refusal = service.ok() ? admission_.Call(**service) : service.status();
+    if (refusal.ok() && (*service)->verifier == nullptr) refusal = Refuse(v1::METHOD_NOT_PERMITTED);
     if (!refusal.ok()) {
-      Refused("VerifyAccessToken", service.ok() ? (*service)->name : kUnknownCaller, request_id, refusal);
-      return done(refusal);
+      AuditEvent event = begun;
+      NoteService(service, event);
+      return Conclude(std::move(event), absl::StatusOr<v1::VerifyAccessTokenResponse>(refusal), done);
     }
     const TokenVerifier& verifier = *(*service)->verifier;
     const bool join = request.check() == v1::VerifyAccessTokenRequest::JOIN;
@@ -362,14 +495,17 @@ void TokenAuthority::VerifyAccessToken(const CallContext& context, const v1::Ver
 void TokenAuthority::ExplainParticipantToken(const CallContext& context,
                                              const v1::ExplainParticipantTokenRequest& request,
                                              Done<v1::ExplainParticipantTokenResponse> done) const {
-  AuthenticateCaller(context, [this, &request, host = context.host, request_id = context.request_id,
+  if (!Enter("ExplainParticipantToken", context, done)) return;
+  AuthenticateCaller(context, [this, &request, host = context.host, begun = Begin("ExplainParticipantToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    const std::string caller = service.ok() ? (*service)->name : kUnknownCaller;
-    const auto finish = [this, caller, request_id, done](absl::StatusOr<v1::ExplainParticipantTokenResponse> result) {
-      if (!result.ok()) Refused("ExplainParticipantToken", caller, request_id, result.status());
-      done(std::move(result));
+    AuditEvent event = begun;
+    NoteService(service, event);
+    event.outcome = kExplained;
+    const auto finish = [this, event, done](absl::StatusOr<v1::ExplainParticipantTokenResponse> result) {
+      Conclude(event, std::move(result), done);
     };
     if (!service.ok()) return finish(service.status());
+    if (auto limited = admission_.Call(**service); !limited.ok()) return finish(std::move(limited));
     if (!(*service)->explain) return finish(Refuse(v1::METHOD_NOT_PERMITTED));
     Explain(*state_, **service, request, host, clock_, finish);
   });

@@ -5,13 +5,17 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/trace_context.h"
 #include "livekit/token/v1/token_service.pb.h"
+#include "server/admission.h"
+#include "server/audit.h"
 #include "server/authenticator.h"
 #include "server/authority_state.h"
 #include "server/participant_token.h"
@@ -29,7 +33,19 @@ struct CallContext {
   std::string peer_address;  // of the socket, without port; never from a header
   std::string host;          // host by which the client reached us, without port
   std::string request_id;
+  TraceContext trace;
 };
+
+// What an authority has to do with beside its configuration.
+struct AuthorityOptions {
+  Audit* audit = nullptr;                // must outlive the authority; null: nothing is recorded
+  std::string generation = {};           // fingerprint of the configuration, for the record
+  std::shared_ptr<Load> load = nullptr;  // of all configurations together; null: it has its own
+};
+
+// A span of ours under the gateway's in the trace of a relayed request; in a new trace if the item states none, or not
+// as it must. Every call makes another span.
+TraceContext TraceOf(const v1::BatchIssueParticipantTokensRequest::Item& item);
 
 // Issues, mints, verifies and explains. Every method calls `done` exactly once: before it returns, unless an
 // authenticator has to ask elsewhere. Nothing blocks. Refusals carry reasons of livekit.token.v1.ErrorReason.
@@ -42,15 +58,17 @@ class TokenAuthority {
   using RelayedItem = v1::BatchIssueParticipantTokensRequest::Item;
   using RelayedResult = v1::BatchIssueParticipantTokensResponse::Result;
 
-  static constexpr int kMaxBatchItems = 1000;
-  static constexpr std::size_t kMaxIssueBatchBytes = 1 << 20;
-  static constexpr std::size_t kMaxMintBatchBytes = 16 << 20;  // of the answer
+  static constexpr int kMaxBatchItems = limits::kBatchItems;
+  static constexpr std::size_t kMaxIssueBatchBytes = limits::kIssueBatchBytes;
+  static constexpr std::size_t kMaxMintBatchBytes = limits::kAnswerMessageBytes;
 
   // `clock` and `metrics` must outlive the authority.
-  TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics);
+  TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics,
+                 AuthorityOptions options = {});
 
   // Headers in which a principal's credentials may stand, in lower case.
   const std::vector<std::string>& credential_headers() const { return state_->authenticators.headers(); }
+  double access_log_sample() const { return state_->access_log_sample; }
 
   // For any principal: the one that the request states, if the caller may do that (`assert`), and otherwise the one
   // whose credentials the call presents. A caller's certificate beside those proves only which program relays them.
@@ -92,20 +110,36 @@ class TokenAuthority {
                      Done<v1::IssueParticipantTokenResponse> done) const;
   // `via` is the service that relays or asserts the principal; null without.
   void IssueRelayed(const RelayedItem& item, const ServiceRules* via, std::function<void(RelayedResult)> done) const;
-  // `host` is that of ServerUrl.
-  absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const ParticipantRequest& asked, std::string_view host) const;
+  // `host` is that of ServerUrl. Notes in `event` what has been decided.
+  absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const ParticipantRequest& asked, std::string_view host,
+                                                          AuditEvent& event) const;
   // Mints one token into `response`. `grants` is room to work in, kept from token to token.
   absl::Status Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
-                    v1::Grants& grants, v1::MintAccessTokenResponse& response) const;
+                    v1::Grants& grants, v1::MintAccessTokenResponse& response, AuditEvent& event) const;
+  // Adds an event for every token to `events`.
   absl::StatusOr<v1::BatchMintAccessTokensResponse> MintAll(const ServiceRules& service,
-                                                            const v1::BatchMintAccessTokensRequest& request) const;
-  // Counts and logs the refusal.
-  void Refused(std::string_view method, std::string_view caller, const std::string& request_id,
-               const absl::Status& status) const;
+                                                            const v1::BatchMintAccessTokensRequest& request,
+                                                            const AuditEvent& call,
+                                                            std::vector<AuditEvent>& events) const;
+
+  // Begins a call: keeps its place among those in progress until `done` is called. False if there is none; the call has
+  // then been refused.
+  template <typename Response>
+  bool Enter(std::string_view method, const CallContext& context, Done<Response>& done, int items = 1) const;
+  // The record of a call, or of an item of one, that has just begun.
+  AuditEvent Begin(std::string_view method, const CallContext& context) const;
+  // Counts and records a decision and answers. Of a refusal there is one event, whatever there would have been.
+  template <typename Response>
+  void Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const;
+  // The same for many tokens, all of which are issued.
+  template <typename Response>
+  void Record(std::vector<AuditEvent> events, absl::StatusOr<Response> result, const Done<Response>& done) const;
 
   std::shared_ptr<const AuthorityState> state_;
   const Clock& clock_;
   Metrics& metrics_;
+  const AuthorityOptions options_;
+  const Admission admission_;
 };
 
 }  // namespace livekit::token

@@ -11,6 +11,7 @@
 #include "server/build/hmac_key.h"
 #include "server/build/policies.h"
 #include "server/build/projects.h"
+#include "server/build/rate_limits.h"
 #include "server/build/services.h"
 
 namespace livekit::token {
@@ -52,16 +53,20 @@ BuildResult BuildAuthorityState(const config::v1::ServerConfig& config, const Bu
   }
   build::BuildProjects(config.projects(), context);
   AuthenticatorSet authenticators = build::BuildAuthenticators(config.authenticators(), context);
-  context.hmac_key = build::LoadHmacKey(config.hmac_key_file(), context);
+  build::HmacKeys hmac_keys = build::LoadHmacKeys(config.hmac_key_file(), context);
+  context.hmac_key = hmac_keys.templates;
   std::vector<PolicyRules> policies = build::BuildPolicies(config, context);
   std::vector<ServiceRules> services = build::BuildServices(config.services(), context);
   DenyList deny_list = build::BuildDenyList(config, context);
+  const RateLimits rate_limits = build::BuildRateLimits(config.rate_limits(), context);
   BuildResult result;
   if (context.problems.empty()) {
     auto projects = InUse(context.projects, policies, services);
     result.state = std::make_shared<const AuthorityState>(
         AuthorityState{std::move(authenticators), PolicySet(std::move(policies)), ServiceSet(std::move(services)),
-                       std::move(deny_list), std::move(context.authenticator_names), std::move(projects)});
+                       std::move(deny_list), std::move(context.authenticator_names), std::move(projects),
+                       config.audit().hash_names() ? std::move(hmac_keys.audit) : nullptr,
+                       config.has_access_log_sample() ? config.access_log_sample() : 1, rate_limits});
   }
   result.problems = std::move(context.problems);
   result.warnings = std::move(context.warnings);

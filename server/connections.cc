@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "service/limits.h"
 #include "service/process.h"
 
 namespace livekit::token {
@@ -9,14 +10,14 @@ namespace {
 
 using google::protobuf::Duration;
 
-constexpr int kMaxCallMetadataBytes = 16 << 10;
 constexpr int kMaxIdleMs = 300'000;
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
 constexpr int kHandshakeTimeoutMs = 5'000;
-// More calls than a gateway has in flight by default (limits.pending_requests). With fewer, callers whose token takes
-// no time would wait behind those whose credentials are with a service that is slow.
-constexpr int kMaxStreams = 5000;
+// A stream without a message costs 12 KB here, so that one connection can take 8 MiB. Gateways have 500 calls a second
+// in flight at most (BatchOptions::patience): with fewer streams, callers whose token takes no time would wait behind
+// those whose credentials are with a service that needs longer than this allows, 1.4 s.
+constexpr int kMaxStreams = 700;
 
 void CheckTime(const std::string& path, bool present, const Duration& time, ConfigProblems& problems) {
   if (!present) return;
@@ -41,7 +42,7 @@ ConfigProblems CheckConnections(const std::string& path, const config::v1::Serve
 void SetConnections(const config::v1::ServerListen& listen, grpc::ServerBuilder& builder) {
   // gRPC's default would let a second process share the port and take half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxCallMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits::kMetadataBytes);
   // A client looks for new servers only when it loses a connection. gRPC itself varies the age by a tenth.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Millis(listen.max_connection_age()));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Millis(listen.max_connection_age_grace()));

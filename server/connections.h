@@ -9,6 +9,9 @@
 
 namespace livekit::token {
 
+// Bytes of the metadata of one call.
+inline constexpr int kMaxCallMetadataBytes = 16 << 10;
+
 // What is wrong with the times of connections in `listen`, with paths below `path`.
 ConfigProblems CheckConnections(const std::string& path, const config::v1::ServerListen& listen);
 

@@ -19,6 +19,7 @@ void LogRestartNeeded(const config::v1::ServerConfig& running, const config::v1:
   };
   if (!MessageDifferencer::Equals(running.listen(), next.listen())) warn("listen");
   if (!MessageDifferencer::Equals(running.drain(), next.drain())) warn("drain");
+  if (!MessageDifferencer::Equals(running.audit(), next.audit())) warn("audit");
   if (running.reflection() != next.reflection()) warn("reflection");
 }
 
@@ -32,14 +33,15 @@ std::vector<KeyMetrics> MetricsOf(const std::vector<KeyStatus>& keys) {
 
 }  // namespace
 
-LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, std::string file)
+LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, AuditLog& audit, std::string file)
     : prepare_(std::move(prepare)),
       file_(std::move(file)),
       clock_(clock),
       metrics_(metrics),
+      audit_(audit),
       startup_(prepare_({&first_files_, &ledger_, &jwks_})) {
   if (startup_.state == nullptr) return;
-  Use(startup_.state);
+  Use(startup_.state, first_files_);
   metrics_.SetKeySource([this] { return MetricsOf(keys()); });
 }
 
@@ -82,12 +84,18 @@ ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over)
   LogWarnings(next.warnings);
   LogRestartNeeded(startup_.config, next.config);
   (void)SetLogLevel(next.config.log_level());  // has been checked
-  Use(next.state);
+  // Whoever rotates logs moves the file away and sends SIGHUP.
+  if (const auto status = audit_.Reopen(); !status.ok()) {
+    const std::string error(status.message());
+    Log(LogLevel::kError, "audit_reopen_failed", {{"error", std::string_view(error)}});
+  }
+  Use(next.state, files);
   return {};
 }
 
-void LiveConfig::Use(const std::shared_ptr<const AuthorityState>& state) {
-  auto authority = std::make_shared<const TokenAuthority>(state, clock_, metrics_);
+void LiveConfig::Use(const std::shared_ptr<const AuthorityState>& state, const FileSnapshot& files) {
+  auto authority = std::make_shared<const TokenAuthority>(state, clock_, metrics_,
+                                                          AuthorityOptions{&audit_, files.Fingerprint(), load_});
   if (authorities_ == nullptr) {
     authorities_ = std::make_unique<Authorities>(std::move(authority));
   } else {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "http/admin.h"
+#include "server/audit_log.h"
 #include "server/authn/jwks_pool.h"
 #include "server/authorities.h"
 #include "server/key_ledger.h"
@@ -20,8 +21,8 @@
 namespace livekit::token {
 
 // Reads a configuration, and then, when its files change, the next ones. Each is checked as at the start and taken into
-// use as a whole or not at all. What outlives one configuration is here: keys that have been fetched, and what is known
-// of signing keys.
+// use as a whole or not at all. What outlives one configuration is here: keys that have been fetched, what is known of
+// signing keys, and who has asked how often.
 //
 // Thread safety: all methods may be called concurrently, unless stated otherwise.
 class LiveConfig {
@@ -31,9 +32,9 @@ class LiveConfig {
   // Takes over what else changes with a configuration, such as certificates, or says why it cannot.
   using TakeOver = std::function<ConfigProblems(FileSnapshot& files)>;
 
-  // Reads the first configuration, about which startup() tells. `clock` and `metrics` must outlive the object.
-  // `file` is the configuration file, for messages; empty if there is none.
-  LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, std::string file = "");
+  // Reads the first configuration, about which startup() tells. `audit`, where decisions are recorded, `clock` and
+  // `metrics` must outlive the object. `file` is the configuration file, for messages; empty if there is none.
+  LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, AuditLog& audit, std::string file = "");
   ~LiveConfig();
   LiveConfig(const LiveConfig&) = delete;
   LiveConfig& operator=(const LiveConfig&) = delete;
@@ -54,14 +55,16 @@ class LiveConfig {
 
  private:
   ConfigProblems Apply(FileSnapshot& files, const TakeOver& take_over);
-  void Use(const std::shared_ptr<const AuthorityState>& state);
+  void Use(const std::shared_ptr<const AuthorityState>& state, const FileSnapshot& files);
 
   const Prepare prepare_;
   const std::string file_;
   const Clock& clock_;
   Metrics& metrics_;
+  AuditLog& audit_;
   KeyLedger ledger_;
   JwksPool jwks_;
+  const std::shared_ptr<Load> load_ = std::make_shared<Load>();
   FileSnapshot first_files_;
   ServerStartup startup_;
   std::unique_ptr<Authorities> authorities_;

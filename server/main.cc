@@ -21,8 +21,10 @@
 #include "service/log.h"
 #include "service/metrics.h"
 #include "service/process.h"
+#include "service/process_protection.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
+#include "service/secret_variables.h"
 #include "service/stack_dump.h"
 
 ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml)");
@@ -36,6 +38,8 @@ ABSL_FLAG(bool, dev, false, "Development: no file, anonymous callers may do ever
 ABSL_FLAG(bool, dev_private_network, false, "With --dev: any listener, and devices in private networks");
 ABSL_FLAG(bool, allow_plaintext_grpc, false,
           "Serve gRPC without TLS on any address, for networks that encrypt by themselves");
+ABSL_FLAG(bool, allow_core_dumps, false,
+          "Let debuggers attach and the kernel write core dumps, which hold every secret");
 ABSL_FLAG(std::string, jwt_issuer, "",
           "In place of a file: issuer whose JSON Web Tokens are accepted; also LIVEKIT_TOKEN_JWT_ISSUER");
 ABSL_FLAG(std::string, jwt_audience, "",
@@ -52,7 +56,7 @@ ABSL_FLAG(std::string, hash_api_key, "", "Print the line of the API key file for
 namespace livekit::token {
 namespace {
 
-ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
+ServerStartup Prepare(const ServerOptions& options, const Environment& environment, const SharedParts& shared) {
   // Neither checking nor testing asks anything over the network.
   const bool check_only = absl::GetFlag(FLAGS_check_config) || !absl::GetFlag(FLAGS_test_policy).empty();
   ServerOverrides overrides;
@@ -62,7 +66,7 @@ ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
   overrides.jwt.issuer = FlagOrEnv(absl::GetFlag(FLAGS_jwt_issuer), "LIVEKIT_TOKEN_JWT_ISSUER");
   overrides.jwt.audience = FlagOrEnv(absl::GetFlag(FLAGS_jwt_audience), "LIVEKIT_TOKEN_JWT_AUDIENCE");
   const std::string path = absl::GetFlag(FLAGS_config);
-  if (path.empty()) return PrepareServer(nullptr, overrides, options, ProcessEnvironment, check_only, shared);
+  if (path.empty()) return PrepareServer(nullptr, overrides, options, environment, check_only, shared);
   ServerStartup failed;
   config::v1::ServerConfig config;
   auto text = shared.files->Read(path);
@@ -73,7 +77,7 @@ ServerStartup Prepare(const ServerOptions& options, const SharedParts& shared) {
   failed.problems = ReadYaml(*text, config);
   // What could not be read would only cause problems that are none.
   if (!failed.problems.empty()) return failed;
-  return PrepareServer(&config, overrides, options, ProcessEnvironment, check_only, shared);
+  return PrepareServer(&config, overrides, options, environment, check_only, shared);
 }
 
 int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const SystemdNotifier& systemd) {
@@ -81,6 +85,7 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
   Heartbeats heartbeats;
   options.heartbeats = &heartbeats;
   Lifecycle lifecycle([&live]() -> std::vector<Check> { return {CheckOf(live.state())}; });
+  options.on_listener_lost = [&lifecycle] { lifecycle.Fail(); };
   auto admin =
       http::Admin::Start({startup.config.listen().admin(), metrics, lifecycle, heartbeats, {{"/debug/keys", [&] {
                                                                                                return KeysPage(live);
@@ -111,12 +116,15 @@ int Serve(LiveConfig& live, ServerOptions options, Metrics& metrics, const Syste
 
 int Main(int argc, char** argv) {
   BlockSignals();
-  const SystemdNotifier systemd;
-  DumpStacksOnQuit();
+  SetLogComponent("server");
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
                   "server/main.cc")) {
     return kExitFailure;
   }
+  const SecretVariables variables;
+  if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
+  const SystemdNotifier systemd;
+  DumpStacksOnQuit();
   RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
   if (const std::string name = absl::GetFlag(FLAGS_print_example); !name.empty()) {
@@ -128,8 +136,10 @@ int Main(int argc, char** argv) {
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
   Metrics metrics(kServer);
-  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, shared); }, SystemClock(), metrics,
-                  absl::GetFlag(FLAGS_config));
+  const Environment environment = [&variables](const char* name) { return variables.Get(name); };
+  AuditLog audit;
+  LiveConfig live([&](const SharedParts& shared) { return Prepare(options, environment, shared); }, SystemClock(),
+                  metrics, audit, absl::GetFlag(FLAGS_config));
   const ServerStartup& startup = live.startup();
   const auto ended = ReportConfig(absl::GetFlag(FLAGS_config), startup.problems, absl::GetFlag(FLAGS_check_config));
   if (ended.has_value()) return *ended;
@@ -137,6 +147,8 @@ int Main(int argc, char** argv) {
     return RunTestPolicy(tests, *startup.state);
   }
   if (auto status = SetLogLevel(startup.config.log_level()); !status.ok()) return FailStart(status);
+  if (auto status = audit.Open(startup.config.audit()); !status.ok()) return FailStart(status);
+  StartLogQueue();
   LogWarnings(startup.warnings);
   return Serve(live, options, metrics, systemd);
 }

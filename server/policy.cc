@@ -101,6 +101,14 @@ absl::StatusOr<Decision> PolicySet::Decide(const Principal& principal, const liv
   return Refuse(v1::NO_POLICY);
 }
 
+const PolicyRules* PolicySet::Find(const Principal& principal, const std::string& room,
+                                   std::string_view sandbox_id) const {
+  const auto found = std::find_if(policies_.begin(), policies_.end(), [&](const PolicyRules& policy) {
+    return Match(policy.match, principal, room, sandbox_id).matches();
+  });
+  return found == policies_.end() ? nullptr : &*found;
+}
+
 absl::Status ToRequestFields(const absl::Status& status) {
   struct Renaming {
     std::string_view from;

@@ -78,6 +78,9 @@ class PolicySet {
   absl::StatusOr<Decision> Decide(const Principal& principal, const livekit::TokenSourceRequest& request,
                                   std::string_view sandbox_id = {}, PolicyTrace* trace = nullptr) const;
 
+  // The policy that Decide applies; null if none matches.
+  const PolicyRules* Find(const Principal& principal, const std::string& room, std::string_view sandbox_id = {}) const;
+
  private:
   std::vector<PolicyRules> policies_;
 };

@@ -15,7 +15,7 @@ constexpr std::size_t kFramingBytes = 4;  // of a field among the others
 
 }  // namespace
 
-grpc::Status ToRpcStatus(const absl::Status& status) {
+grpc::Status ToRpcStatus(const absl::Status& status, std::string_view request_id) {
   if (status.ok()) return grpc::Status::OK;
   const v1::Error error = ToError(status);
   const auto code = static_cast<grpc::StatusCode>(GetReasonInfo(error.reason()).code);
@@ -43,6 +43,11 @@ grpc::Status ToRpcStatus(const absl::Status& status) {
     google::rpc::RetryInfo retry;
     *retry.mutable_retry_delay() = error.retry_delay();
     details.add_details()->PackFrom(retry);
+  }
+  if (!request_id.empty()) {
+    google::rpc::RequestInfo request;
+    request.set_request_id(std::string(request_id));
+    details.add_details()->PackFrom(request);
   }
   return {code, error.message(), details.SerializeAsString()};
 }

@@ -14,10 +14,14 @@
 
 #include "base/address.h"
 #include "base/status.h"
+#include "http/descriptors.h"
+#include "server/audit_log.h"
 #include "server/connections.h"
-#include "server/grpc_heartbeat.h"
+#include "server/grpc_acceptor.h"
 #include "server/grpc_tls.h"
 #include "server/token_service.h"
+#include "service/grpc_heartbeat.h"
+#include "service/limits.h"
 #include "service/log.h"
 
 namespace livekit::token {
@@ -25,8 +29,8 @@ namespace {
 
 namespace cfg = config::v1;
 
-constexpr int kMaxRequestBytes = 4 << 20;
-constexpr int kMaxResponseBytes = 16 << 20;  // what a batch of 1000 tokens needs
+// For which there should be descriptors.
+constexpr int kConnections = 10'000;
 constexpr char kUnixPrefix[] = "unix:";
 
 bool IsUnix(const std::string& address) { return address.rfind(kUnixPrefix, 0) == 0; }
@@ -75,6 +79,10 @@ bool AcceptsPeer(const ServerOptions& options, std::string_view address) {
   return kind == HostKind::kLoopback || (options.dev_private_network && kind == HostKind::kPrivate);
 }
 
+absl::Status NotBound(const std::string& address) {
+  return absl::UnavailableError("the gRPC address " + address + " cannot be bound; is another process using it?");
+}
+
 // Takes reflection out of a server: linking gRPC's library for it adds it to every server of the process.
 class WithoutReflection final : public grpc::ServerBuilderOption {
  public:
@@ -101,12 +109,15 @@ ConfigProblems CheckServerConfig(const cfg::ServerConfig& config, const ServerOp
   const ConfigProblems connections = CheckConnections("listen", config.listen());
   problems.insert(problems.end(), connections.begin(), connections.end());
   CheckAddress("listen.admin", config.listen().admin(), /*unix_allowed=*/false, options, problems);
+  const ConfigProblems audit = CheckAudit(config);
+  problems.insert(problems.end(), audit.begin(), audit.end());
   CheckNotNegative("drain.delay", config.drain().has_delay(), config.drain().delay(), problems);
   CheckNotNegative("drain.timeout", config.drain().has_timeout(), config.drain().timeout(), problems);
   const std::string& level = config.log_level();
   if (!level.empty() && level != "debug" && level != "info" && level != "warn" && level != "error") {
     problems.push_back({"log_level", "must be debug, info, warn or error"});
   }
+  if (!IsShare(config.access_log_sample())) problems.push_back({"access_log_sample", "must be a number from 0 to 1"});
   return problems;
 }
 
@@ -131,6 +142,7 @@ struct TokenServer::Impl {
   std::string address;
   std::unique_ptr<ServerTlsFiles> tls;  // null: clear text
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<GrpcAcceptor> acceptor;  // null: gRPC's own, for unix sockets
   std::optional<GrpcHeartbeat> heartbeat;
   std::once_flag drained;
   std::atomic<bool> clean{true};
@@ -158,30 +170,34 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
     LKT_ASSIGN_OR_RETURN(impl->tls, ServerTlsFiles::Create(config.listen().tls(), &metrics, read));
     credentials = impl->tls->credentials();
   }
-  int port = 0;
-  builder.AddListeningPort(address, credentials, &port);
+  if (IsUnix(address)) {
+    builder.AddListeningPort(address, credentials);
+  } else {
+    http::RaiseDescriptorLimit(kConnections);
+    auto acceptor = GrpcAcceptor::Listen(address, credentials, builder, options.on_listener_lost);
+    if (!acceptor.ok()) return NotBound(address);
+    impl->acceptor = *std::move(acceptor);
+  }
   SetConnections(config.listen(), builder);
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  builder.SetMaxSendMessageSize(kMaxResponseBytes);
+  builder.SetMaxReceiveMessageSize(limits::kRequestMessageBytes);
+  builder.SetMaxSendMessageSize(limits::kAnswerMessageBytes);
   builder.RegisterService(&impl->service);
   impl->server = builder.BuildAndStart();
-  if (impl->server == nullptr || (!IsUnix(address) && port == 0)) {
-    return absl::UnavailableError("the gRPC address " + address + " cannot be bound; is another process using it?");
-  }
+  if (impl->server == nullptr) return NotBound(address);
   if (options.heartbeats != nullptr) impl->heartbeat.emplace(*options.heartbeats);
   impl->address = address;
-  if (!IsUnix(address)) {
-    HostPort bound = *ParseHostPort(address);
+  if (impl->acceptor != nullptr) {
+    const HostPort& bound = impl->acceptor->address();
     if (!has_tls && ClassifyHost(bound.host) != HostKind::kLoopback) {
       Log(LogLevel::kWarn, "grpc_plaintext",
           {{"hint", "credentials and tokens cross the network unencrypted; let only gateways reach this address"}});
     }
-    bound.port = port;
     impl->address = bound.ToString();
   }
   std::unique_ptr<TokenServer> server(new TokenServer(std::move(impl)));
   // gRPC itself takes a server for serving from the start.
   server->SetServing(false);
+  if (server->impl_->acceptor != nullptr) server->impl_->acceptor->Start();
   return server;
 }
 
@@ -206,6 +222,7 @@ void TokenServer::Discourage() {
 bool TokenServer::Drain(std::chrono::steady_clock::time_point deadline) {
   std::call_once(impl_->drained, [&] {
     Discourage();
+    if (impl_->acceptor != nullptr) impl_->acceptor->Stop();
     // By the monotonic clock: a step of the wall clock must not cut calls off.
     const std::int64_t left = std::chrono::nanoseconds(deadline - std::chrono::steady_clock::now()).count();
     impl_->server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN)));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,8 @@ struct ServerOptions {
   bool allow_plaintext_grpc = false;
   // Where gRPC's threads beat, which must outlive the server; null: nowhere.
   Heartbeats* heartbeats = nullptr;
+  // Called once if the gRPC listener is gone for good.
+  std::function<void()> on_listener_lost = nullptr;
 };
 
 // The problems of those parts of `config` that BuildAuthorityState does not see: addresses, TLS with its files, times,

@@ -6,41 +6,44 @@
 #include <string_view>
 
 #include "livekit/token/v1/token_service.grpc.pb.h"
-#include "server/arena_messages.h"
 #include "server/authorities.h"
 #include "server/authority.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
 
+// With messages as they came: of those that are none, gRPC itself says UNIMPLEMENTED, as if there were no such method.
+using RawTokenService = v1::TokenService::WithRawCallbackMethod_ExplainParticipantToken<
+    v1::TokenService::WithRawCallbackMethod_VerifyAccessToken<
+        v1::TokenService::WithRawCallbackMethod_BatchMintAccessTokens<
+            v1::TokenService::WithRawCallbackMethod_MintAccessToken<
+                v1::TokenService::WithRawCallbackMethod_BatchIssueParticipantTokens<
+                    v1::TokenService::WithRawCallbackMethod_IssueParticipantToken<v1::TokenService::Service>>>>>>;
+
 // Translates calls into calls of the authority: metadata into credentials, refusals into statuses. Holds no rules of
 // its own.
 //
 // Thread safety: gRPC calls it concurrently.
-class TokenService final : public v1::TokenService::CallbackService {
+class TokenService final : public RawTokenService {
  public:
   // `accepts_peer` decides by a peer's address whether it is answered at all. `authorities` and `metrics` must
   // outlive the service.
   TokenService(const Authorities& authorities, Metrics& metrics, std::function<bool(std::string_view)> accepts_peer);
 
-  grpc::ServerUnaryReactor* IssueParticipantToken(grpc::CallbackServerContext* context,
-                                                  const v1::IssueParticipantTokenRequest* request,
-                                                  v1::IssueParticipantTokenResponse* response) override;
+  grpc::ServerUnaryReactor* IssueParticipantToken(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* BatchIssueParticipantTokens(grpc::CallbackServerContext* context,
-                                                        const v1::BatchIssueParticipantTokensRequest* request,
-                                                        v1::BatchIssueParticipantTokensResponse* response) override;
-  grpc::ServerUnaryReactor* MintAccessToken(grpc::CallbackServerContext* context,
-                                            const v1::MintAccessTokenRequest* request,
-                                            v1::MintAccessTokenResponse* response) override;
-  grpc::ServerUnaryReactor* BatchMintAccessTokens(grpc::CallbackServerContext* context,
-                                                  const v1::BatchMintAccessTokensRequest* request,
-                                                  v1::BatchMintAccessTokensResponse* response) override;
-  grpc::ServerUnaryReactor* VerifyAccessToken(grpc::CallbackServerContext* context,
-                                              const v1::VerifyAccessTokenRequest* request,
-                                              v1::VerifyAccessTokenResponse* response) override;
+                                                        const grpc::ByteBuffer* request,
+                                                        grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* MintAccessToken(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* BatchMintAccessTokens(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* VerifyAccessToken(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                              grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* ExplainParticipantToken(grpc::CallbackServerContext* context,
-                                                    const v1::ExplainParticipantTokenRequest* request,
-                                                    v1::ExplainParticipantTokenResponse* response) override;
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) override;
 
  private:
   template <typename Request, typename Response>
@@ -49,12 +52,12 @@ class TokenService final : public v1::TokenService::CallbackService {
   // Runs one call: the only place where calls begin and end.
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Run(std::string_view name, Method<Request, Response> method,
-                                grpc::CallbackServerContext* context, const Request* request, Response* response);
+                                grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+                                grpc::ByteBuffer* response);
 
   const Authorities& authorities_;
   Metrics& metrics_;
   std::function<bool(std::string_view)> accepts_peer_;
-  ArenaMessages<v1::BatchMintAccessTokensRequest, v1::BatchMintAccessTokensResponse> mint_batches_;
 };
 
 // The address inside what gRPC calls a peer, such as `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000` or `unix:/path`; unix

@@ -1,4 +1,4 @@
-// Wall-clock time as a dependency, so that tests decide what time it is.
+// Time as a dependency, so that tests decide what time it is.
 #pragma once
 
 #include <chrono>
@@ -7,12 +7,15 @@
 namespace livekit::token {
 
 using Time = std::chrono::system_clock::time_point;
+using SteadyTime = std::chrono::steady_clock::time_point;
 
-// Tells the time. Thread safety: Now may be called concurrently.
+// Tells the time. Thread safety: both methods may be called concurrently.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual Time Now() const = 0;
+  // The monotonic clock, for how long things take: nobody steps it.
+  virtual SteadyTime Steady() const { return std::chrono::steady_clock::now(); }
 };
 
 // The machine's clock.

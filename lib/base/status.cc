@@ -24,7 +24,7 @@ std::vector<ReasonInfo> MakeTable() {
        "The token would be too large; send less metadata, fewer attributes or a smaller room configuration."},
       {v1::AMBIGUOUS_CREDENTIALS, Code::kInvalidArgument, 400,
        "The request carries credentials of more than one kind."},
-      {v1::MALFORMED_REQUEST, Code::kInvalidArgument, 400, "The HTTP request is malformed."},
+      {v1::MALFORMED_REQUEST, Code::kInvalidArgument, 400, "The request is malformed."},
       {v1::BATCH_SIZE_INVALID, Code::kInvalidArgument, 400,
        "A batch holds between 1 and 1000 items and at most 1 MiB."},
       {v1::AUTHENTICATION_REQUIRED, Code::kUnauthenticated, 401, "Authentication is required."},

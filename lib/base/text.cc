@@ -288,6 +288,8 @@ bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
 }
 
 bool IsRequestId(std::string_view text) {
+  // A JSON Web Token, which begins like this, consists of the same characters.
+  if (text.substr(0, 3) == "eyJ") return false;
   return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
            c == '-';
@@ -311,6 +313,27 @@ std::string RandomUuid() {
   std::string out = HexEncode({random.data(), random.size()});
   for (const std::size_t at : {8, 13, 18, 23}) out.insert(at, 1, '-');
   return out;
+}
+
+std::string HideSecrets(std::string_view text) {
+  constexpr std::size_t kMinSecret = 24;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_part = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '+' || c == '=';
+  };
+  const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\t'; };
+  std::string result;
+  bool in_path = false;
+  for (std::size_t at = 0; at < text.size();) {
+    if (at == 0 || is_space(text[at - 1])) in_path = text[at] == '/';
+    std::size_t end = at;
+    while (end < text.size() && is_part(text[end])) ++end;
+    const std::string_view run = text.substr(at, end == at ? 1 : end - at);
+    const bool secret = run.size() >= kMinSecret && std::any_of(run.begin(), run.end(), is_digit);
+    result.append(secret && !in_path ? "…" : run);
+    at += run.size();
+  }
+  return result;
 }
 
 }  // namespace livekit::token

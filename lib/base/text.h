@@ -52,7 +52,7 @@ bool EqualsIgnoreCase(std::string_view text, std::string_view lower);
 std::string AsciiLower(std::string_view text);
 
 // Whether `text` may serve as a request id: 1 to 128 letters, digits, `.`, `_` and `-`, so that it can stand in headers
-// and logs as it is.
+// and logs as it is; and no JSON Web Token.
 bool IsRequestId(std::string_view text);
 
 // 128 random bits as 26 characters of a-z and 2-7.
@@ -60,5 +60,10 @@ std::string RandomName();
 
 // A random UUID (RFC 9562 version 4).
 std::string RandomUuid();
+
+// The text without what looks like a secret, for messages that repeat what an operator or a client has written, who may
+// have put a secret where it does not belong: 24 or more letters, digits, `_`, `+` and `=` in a row, with a digit among
+// them, are replaced by `…`. Words that begin with `/`, which are paths, stay.
+std::string HideSecrets(std::string_view text);
 
 }  // namespace livekit::token

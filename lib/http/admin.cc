@@ -111,6 +111,7 @@ class AdminImpl final : public Admin {
     // A scraper, the kubelet and an operator; idle connections make room for more.
     options.threads = 1;
     options.max_connections = 64;
+    options.may_use_last_descriptors = true;  // a probe that finds none has the process restarted
     options.on_listener_lost = [this] { lifecycle_.Fail(); };
     LKT_ASSIGN_OR_RETURN(server_, Server::Start(std::move(options), *handler_));
     return absl::OkStatus();

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "http/destination.h"
 #include "service/log.h"
@@ -68,6 +70,16 @@ Transfer::Transfer(ClientRequest request, Client::Done done, SteadyTime now)
       done_(std::move(done)),
       deadline_(now + std::clamp(request_.timeout, milliseconds(1), kLongest)) {}
 
+Transfer::~Transfer() {
+  for (Header& header : request_.headers) Wipe(header.value);
+  Wipe(request_.body);
+}
+
+void Transfer::FreeList::operator()(curl_slist* list) const {
+  for (const curl_slist* line = list; line != nullptr; line = line->next) Wipe(line->data, std::strlen(line->data));
+  curl_slist_free_all(list);
+}
+
 absl::Status Transfer::CheckRequest() {
   const bool is_post = request_.method == "POST";
   if (!is_post && (request_.method != "GET" || !request_.body.empty())) {
@@ -116,8 +128,9 @@ absl::Status Transfer::Prepare(SteadyTime now) {
   return absl::OkStatus();
 }
 
-bool Transfer::AddLine(const std::string& line) {
+bool Transfer::AddLine(std::string line) {
   curl_slist* const longer = curl_slist_append(lines_.get(), line.c_str());
+  Wipe(line);
   if (longer == nullptr) return false;
   (void)lines_.release();
   lines_.reset(longer);

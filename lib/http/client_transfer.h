@@ -24,6 +24,8 @@ class Transfer {
   using Result = absl::StatusOr<ClientResponse>;
 
   Transfer(ClientRequest request, Client::Done done, SteadyTime now);
+  // Wipes the request, which holds credentials; libcurl's own buffers are out of reach.
+  ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -43,7 +45,7 @@ class Transfer {
     void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
   };
   struct FreeList {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+    void operator()(curl_slist* list) const;  // wipes the lines too
   };
   using Lines = std::unique_ptr<curl_slist, FreeList>;
 
@@ -55,11 +57,11 @@ class Transfer {
   absl::Status Prepare(SteadyTime now);
   std::optional<Result> Conclude();
   bool SetOptions(std::chrono::milliseconds left);
-  bool AddLine(const std::string& line);
+  bool AddLine(std::string line);
   absl::Status Explain(CURLcode code) const;
   ClientResponse TakeResponse();
 
-  const ClientRequest request_;
+  ClientRequest request_;
   Client::Done done_;
   const SteadyTime deadline_;
   ClientUrl url_;  // of the current exchange

@@ -23,6 +23,8 @@ constexpr int kEvents = 256;
 constexpr int kAcceptsPerTurn = 16;
 // A loop keeps a connection that it has accepted unless another has so many fewer: handing over costs a wake-up.
 constexpr int kLoadTolerance = 2;
+// Connections beyond the limit that are told to come back later, if the limit is small.
+constexpr int kLeastRefused = 8;
 constexpr milliseconds kMakeRoomEvery{10};
 constexpr milliseconds kAcceptPause{20};
 
@@ -248,10 +250,15 @@ void Loop::Adopt(Accepted accepted) {
 
 void Loop::Add(Accepted accepted) {
   const int limit = state_.server.options.max_connections;
-  if (state_.server.connections > limit) MakeRoom();
-  const int over = state_.server.connections - limit;
+  const auto over_limit = [&] {
+    return std::max(state_.server.connections - limit, accepted.fd.get() - state_.server.first_reserved + 1);
+  };
+  if (over_limit() > 0) MakeRoom();
+  const int over = over_limit();
   // So many more are told to come back later. Beyond, the end of the connection has to say it.
-  if (over > std::max(8, limit / 16)) return Forget();
+  if (over > std::max(kLeastRefused, limit / 16) || accepted.fd.get() - state_.server.first_reserved >= kLeastRefused) {
+    return Forget();
+  }
   try {
     const auto tls = state_.server.tls.Get();
     auto transport = tls ? tls->Accept(std::move(accepted.fd)) : MakePlainTransport(std::move(accepted.fd));

@@ -1,7 +1,5 @@
 #include "http/server.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <mutex>
 #include <new>
@@ -9,29 +7,13 @@
 #include <utility>
 
 #include "base/status.h"
+#include "http/descriptors.h"
 #include "http/loop.h"
 #include "http/server_state.h"
 #include "http/socket.h"
-#include "service/log.h"
 
 namespace livekit::token::http {
 namespace {
-
-// Descriptors that the process needs beside connections.
-constexpr rlim_t kOtherDescriptors = 256;
-
-// Systems start programs with a soft limit of 1024 descriptors, meant for those that use select().
-void RaiseDescriptorLimit(int connections) {
-  const rlim_t needed = static_cast<rlim_t>(connections) + kOtherDescriptors;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
-  limit.rlim_cur = std::min(needed, limit.rlim_max);
-  setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < needed) {
-    Log(LogLevel::kWarn, "few_descriptors",
-        {{"limit", static_cast<std::int64_t>(limit.rlim_cur)}, {"needed", static_cast<std::int64_t>(needed)}});
-  }
-}
 
 class ServerImpl final : public Server {
  public:

@@ -15,6 +15,7 @@
 #include "http/header.h"
 #include "livekit/token/v1/errors.pb.h"
 #include "service/heartbeat.h"
+#include "service/limits.h"
 
 namespace livekit::token::http {
 
@@ -66,15 +67,15 @@ struct ServerOptions {
   std::string address = "[::]:3000";  // host:port or [v6]:port; port 0 for any free one
   // Paths whose requests may have a body. A request for another path is handled before its body is read.
   std::vector<std::string> body_paths;
-  std::size_t max_body_bytes = 65536;
-  std::size_t max_header_bytes = 16384;
-  std::size_t max_header_lines = 100;
-  std::chrono::milliseconds header_timeout{5000};
-  std::chrono::milliseconds request_timeout{10000};
-  std::chrono::milliseconds idle_timeout{60000};
+  std::size_t max_body_bytes = limits::kHttpBodyBytes;
+  std::size_t max_header_bytes = limits::kHttpHeaderBytes;
+  std::size_t max_header_lines = limits::kHttpHeaderLines;
+  std::chrono::milliseconds header_timeout{limits::kHttpHeaderSeconds * 1000};
+  std::chrono::milliseconds request_timeout{limits::kHttpRequestSeconds * 1000};
+  std::chrono::milliseconds idle_timeout{limits::kHttpIdleSeconds * 1000};
   // Beyond, clients that wait make room; if none does, some more connections are answered UNAVAILABLE (503) and the
   // rest is closed.
-  int max_connections = 10000;
+  int max_connections = limits::kHttpConnections;
   // Threads that serve; each serves any number of connections. 0: one for each core.
   int threads = 0;
   std::shared_ptr<TlsContext> tls;  // null: plain HTTP
@@ -82,6 +83,8 @@ struct ServerOptions {
   Heartbeats* heartbeats = nullptr;
   // Called once or more, by any thread, when a socket that listens is gone for good. Null: nobody cares.
   std::function<void()> on_listener_lost = nullptr;
+  // Whether its connections may take the descriptors that are kept for other uses (descriptors.h).
+  bool may_use_last_descriptors = false;
 };
 
 // A listening HTTP server. Alive means serving; the destructor drains without grace.

@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <utility>
 
+#include "http/descriptors.h"
 #include "http/server.h"
 #include "http/socket.h"
 #include "http/target_parser.h"
@@ -36,7 +38,12 @@ class CurrentTls {
 // Thread safety: all methods may be called concurrently.
 class ServerState {
  public:
-  ServerState(const ServerOptions& o, Handler& h, int loops) : options(o), handler(h), tls(o.tls), accepting_(loops) {}
+  ServerState(const ServerOptions& o, Handler& h, int loops)
+      : options(o),
+        first_reserved(o.may_use_last_descriptors ? std::numeric_limits<int>::max() : FirstReservedDescriptor()),
+        handler(h),
+        tls(o.tls),
+        accepting_(loops) {}
 
   // One connection has ended, or was not taken.
   void Forget() {
@@ -59,6 +66,7 @@ class ServerState {
   }
 
   const ServerOptions& options;
+  const int first_reserved;  // descriptor that is none for connections
   Handler& handler;
   const TargetParser targets;
   CurrentTls tls;

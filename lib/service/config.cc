@@ -227,8 +227,30 @@ class Reader {
           repeated ? reflection.AddUInt64(&message, &field, value) : reflection.SetUInt64(&message, &field, value);
         });
         return;
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        ReadNumber(node, path, [&](double value) {
+          repeated ? reflection.AddDouble(&message, &field, value) : reflection.SetDouble(&message, &field, value);
+        });
+        return;
       default:
         AddProblem(path, "cannot be set in a configuration file");
+    }
+  }
+
+  // Decimal digits with or without a point; YAML knows further forms, `.inf` and `.nan` among them.
+  template <typename Set>
+  void ReadNumber(const YamlNode& node, const std::string& path, Set set) {
+    const std::string_view text = node.scalar;
+    const std::string_view digits = text.substr(!text.empty() && text[0] == '-' ? 1 : 0);
+    const bool is_decimal = node.plain && !digits.empty() && digits.front() != '.' && digits.back() != '.' &&
+                            (digits[0] != '0' || digits.size() == 1 || digits[1] == '.') &&
+                            digits.find_first_not_of("0123456789.") == std::string_view::npos;
+    double value{};
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+    if (!is_decimal || result.ec != std::errc{} || result.ptr != text.data() + text.size()) {
+      AddProblem(path, "must be a number in decimal digits, such as 0.1");
+    } else {
+      set(value);
     }
   }
 
@@ -361,10 +383,15 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_by
   return FileSnapshot().Read(path, max_bytes);
 }
 
+ConfigProblem HideSecrets(const ConfigProblem& problem) {
+  return {HideSecrets(problem.path), HideSecrets(problem.message)};
+}
+
 std::string FormatProblems(std::string_view file, const ConfigProblems& problems) {
   std::string out;
-  for (const ConfigProblem& problem : problems) {
-    out.append(file).append(": ");
+  for (const ConfigProblem& shown : problems) {
+    const ConfigProblem problem = HideSecrets(shown);
+    out.append(HideSecrets(file)).append(": ");
     // A path has keys of the file in it; they are to stay on one line.
     for (const char c : problem.path) out.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
     if (!problem.path.empty()) out.append(": ");

@@ -37,7 +37,9 @@ ConfigProblems ReadYamlWithSection(std::string_view yaml, google::protobuf::Mess
 // Reads a whole file of at most `max_bytes`. Errors name the file, not its content.
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes = 1 << 20);
 
-// `file: path: message` a line each.
+// The problem as it may be shown.
+ConfigProblem HideSecrets(const ConfigProblem& problem);
+// `file: path: message` a line each, without what looks like a secret.
 std::string FormatProblems(std::string_view file, const ConfigProblems& problems);
 
 // The path with a field or an index appended.

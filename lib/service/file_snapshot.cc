@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -105,6 +106,9 @@ FileSnapshot::Entry FileSnapshot::Load(const std::string& path) {
   std::string content;
   char buffer[65536];
   ssize_t size = fstat(fd, &info);
+  // Growing would leave copies behind.
+  if (size >= 0 && S_ISREG(info.st_mode))
+    content.reserve(std::min<std::size_t>(info.st_size, kMaxBytes + sizeof buffer));
   while (size >= 0 && content.size() <= kMaxBytes) {
     size = read(fd, buffer, sizeof buffer);
     if (size < 0 && errno == EINTR) {

@@ -1,19 +1,20 @@
 #include "service/log_line.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <variant>
 
 #include "base/text.h"
+#include "service/redact.h"
 
 namespace livekit::token {
 namespace {
-
-constexpr std::size_t kMaxValueBytes = 256;
 
 std::string_view NameOf(LogLevel level) {
   switch (level) {
@@ -27,19 +28,6 @@ std::string_view NameOf(LogLevel level) {
       return "error";
   }
   return "error";
-}
-
-std::string FormatTime(Time time) {
-  using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date{day};
-  const hh_mm_ss clock{floor<milliseconds>(time) - day};
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return text;
 }
 
 // Length of the UTF-8 character at the start of `text`, or 0 if there is none.
@@ -56,13 +44,27 @@ bool IsControl(std::string_view character) {
   return character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
 }
 
-void AppendString(std::string_view value, std::string& out) {
-  out.push_back('"');
+// What a string may hold as it is. Most values are nothing else.
+bool IsPlain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+// U+2028 and U+2029.
+bool IsLineSeparator(std::string_view character) { return character == "\xe2\x80\xa8" || character == "\xe2\x80\xa9"; }
+
+void AppendEscaped(std::string_view value, std::string& out, std::size_t max_bytes) {
   std::size_t used = 0;
-  while (!value.empty()) {
+  while (!value.empty() && used < max_bytes) {
+    const std::size_t room = std::min(value.size(), max_bytes - used);
+    const auto plain = static_cast<std::size_t>(
+        std::find_if_not(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(room), IsPlain) - value.begin());
+    if (plain > 0) {
+      out.append(value.substr(0, plain));
+      value.remove_prefix(plain);
+      used += plain;
+      continue;
+    }
     const std::size_t length = CharacterLength(value);
     const std::size_t step = length == 0 ? 1 : length;
-    if (used + step > kMaxValueBytes) break;
+    if (used + step > max_bytes) break;
     used += step;
     const std::string_view character = value.substr(0, step);
     value.remove_prefix(step);
@@ -74,17 +76,35 @@ void AppendString(std::string_view value, std::string& out) {
       std::snprintf(escape, sizeof escape, "\\u%04x",
                     static_cast<unsigned>(static_cast<unsigned char>(character.back())));
       out.append(escape);
+    } else if (IsLineSeparator(character)) {
+      out.append(character.back() == '\xa8' ? "\\u2028" : "\\u2029");
     } else {
       if (character[0] == '"' || character[0] == '\\') out.push_back('\\');
       out.append(character);
     }
   }
+}
+
+}  // namespace
+
+void AppendLogString(std::string_view value, std::string& out, std::size_t max_bytes) {
+  out.push_back('"');
+  // Beyond this the value is cut in any case; a token that begins before ends there or is left out up to there.
+  value = value.substr(0, 2 * max_bytes);
+  if (HasCredential(value)) {
+    std::string redacted;
+    AppendRedacted(value, redacted);
+    AppendEscaped(redacted, out, max_bytes);
+  } else {
+    AppendEscaped(value, out, max_bytes);
+  }
   out.push_back('"');
 }
 
-void AppendValue(const LogField& field, std::string& out) {
+void AppendLogField(const LogField& field, std::string& out) {
+  out.append(",\"").append(field.name.name()).append("\":");
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    AppendString(*text, out);
+    AppendLogString(*text, out);
   } else if (const auto* integer = std::get_if<std::int64_t>(&field.value)) {
     out.append(std::to_string(*integer));
   } else if (const auto* flag = std::get_if<bool>(&field.value)) {
@@ -100,20 +120,27 @@ void AppendValue(const LogField& field, std::string& out) {
   }
 }
 
-}  // namespace
+std::string FormatLogTime(Time time) {
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const hh_mm_ss clock{floor<milliseconds>(time) - day};
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return text;
+}
 
-std::string FormatLogLine(Time time, LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+std::string FormatLogLine(Time time, LogLevel level, LogEvent event, std::string_view constants,
+                          std::initializer_list<LogField> fields) {
   std::string line;
-  line.reserve(256);
-  line.append("{\"ts\":\"").append(FormatTime(time)).append("\",\"level\":\"").append(NameOf(level));
-  line.append("\",\"event\":");
-  AppendString(event, line);
-  for (const LogField& field : fields) {
-    line.push_back(',');
-    AppendString(field.name, line);
-    line.push_back(':');
-    AppendValue(field, line);
-  }
+  line.reserve(512);
+  line.append("{\"ts\":\"").append(FormatLogTime(time)).append("\",\"level\":\"").append(NameOf(level));
+  line.append("\",\"event\":\"").append(event.name()).push_back('"');
+  line.append(constants);
+  for (const LogField& field : fields) AppendLogField(field, line);
   line.push_back('}');
   return line;
 }

@@ -65,6 +65,7 @@ struct Metrics::Impl {
 
   Counter issued{registry, Metric("livekit_token_issued_total")};
   Counter denied{registry, Metric("livekit_token_denied_total")};
+  Counter rate_limited{registry, Metric("ratelimit_rejected_total")};
   Counter unknown_fields{registry, Metric("livekit_token_unknown_fields_total")};
   Histogram http{registry, Metric("http_server_request_duration_seconds")};
   Histogram rpc{registry, Metric("grpc_server_call_duration_seconds")};
@@ -106,6 +107,8 @@ void Metrics::Denied(std::string_view caller, v1::ErrorReason reason) {
   // Through the table: a number that this build does not know has no name.
   impl_->denied.Get({caller, v1::ErrorReason_Name(GetReasonInfo(reason).reason)}).Increment();
 }
+
+void Metrics::RateLimited(LimitScope scope) { impl_->rate_limited.Get({LimitScopeName(scope)}).Increment(); }
 
 void Metrics::UnknownFields(int count) {
   if (count > 0) impl_->unknown_fields.Get({}).Increment(count);

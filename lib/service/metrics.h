@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "livekit/token/v1/errors.pb.h"
+#include "service/limits.h"
 #include "service/metric_table.h"
 
 namespace livekit::token {
@@ -48,6 +49,8 @@ class Metrics {
   void Issued(std::string_view key_id, std::string_view caller, std::string_view kind);
   // livekit_token_denied_total.
   void Denied(std::string_view caller, v1::ErrorReason reason);
+  // ratelimit_rejected_total: a request was refused because `scope` had run out.
+  void RateLimited(LimitScope scope);
   // livekit_token_unknown_fields_total: members of request bodies that were ignored.
   void UnknownFields(int count);
 

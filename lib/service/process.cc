@@ -6,6 +6,7 @@
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
 #include "absl/strings/match.h"
+#include "base/text.h"
 #include "service/log.h"
 
 namespace livekit::token {
@@ -33,13 +34,14 @@ std::optional<ExitCode> ReportConfig(const std::string& file, const ConfigProble
 }
 
 ExitCode FailStart(const absl::Status& status) {
-  const std::string message(status.message());
+  const std::string message = HideSecrets(std::string(status.message()));
   Log(LogLevel::kError, "start_failed", {{"error", std::string_view(message)}});
   return kExitFailure;
 }
 
 void LogWarnings(const ConfigProblems& warnings) {
-  for (const auto& warning : warnings) {
+  for (const auto& shown : warnings) {
+    const ConfigProblem warning = HideSecrets(shown);
     Log(LogLevel::kWarn, "configuration",
         {{"path", std::string_view(warning.path)}, {"warning", std::string_view(warning.message)}});
   }

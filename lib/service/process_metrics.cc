@@ -11,6 +11,7 @@
 #include <string>
 
 #include "prometheus/metric_family.h"
+#include "service/log.h"
 #include "service/series.h"
 
 namespace livekit::token {
@@ -90,6 +91,7 @@ std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     families.push_back(Make(Metric("process_max_fds"), static_cast<double>(limit.rlim_cur)));
   }
+  families.push_back(Make(Metric("log_dropped_total"), static_cast<double>(DroppedLogLines())));
   return families;
 }
 

@@ -108,6 +108,7 @@ void Reloader::Try() {
     return;
   }
   metrics_.ConfigRefused();
+  for (ConfigProblem& problem : problems) problem = HideSecrets(problem);
   LogRefused(options_.file, problems);
   // Of what is wrong with the file as a whole, the file is the place.
   for (ConfigProblem& problem : problems) {

@@ -20,6 +20,8 @@ constexpr std::chrono::milliseconds kStartInterval{20};
 constexpr std::chrono::milliseconds kInterval{1000};
 // From the deadline of the drain to the end of the process.
 constexpr std::chrono::milliseconds kGrace{1000};
+// For the lines that are left then.
+constexpr std::chrono::milliseconds kLastFlush{100};
 
 // Ends the process then if it is still there. Requests that were cut off may wait for somebody who is asked about a
 // credential, and what they need cannot go before they end.
@@ -27,6 +29,7 @@ void EndBy(Clock::time_point time) {
   std::thread([time] {
     std::this_thread::sleep_until(time);
     Log(LogLevel::kWarn, "stopped", {{"clean", false}});
+    FlushLog(kLastFlush);
     _exit(kExitDrainDeadline);
   }).detach();
 }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 64;
 
-constexpr std::array<std::string_view, 24> kOtherUses = {"accept",
+constexpr std::array<std::string_view, 26> kOtherUses = {"accept",
                                                          "authorization",
                                                          "connection",
                                                          "content-encoding",
@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, 24> kOtherUses = {"accept",
                                                          "proxy-connection",
                                                          "referer",
                                                          "te",
+                                                         "traceparent",
+                                                         "tracestate",
                                                          "trailer",
                                                          "transfer-encoding",
                                                          "upgrade",

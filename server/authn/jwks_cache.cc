@@ -121,7 +121,7 @@ absl::StatusOr<JwksCache::Contents> JwksCache::Read(const absl::StatusOr<JwksDoc
   }
   LKT_ASSIGN_OR_RETURN(jose::Jwks read, jose::ReadJwks(document->text, options_.use));
   for (const std::string& skipped : read.skipped) {
-    Log(LogLevel::kWarn, "jwks_key_skipped", {{"issuer", options_.issuer}, {"reason", skipped}});
+    Log(LogLevel::kWarn, "jwks_key_skipped", {{"issuer", options_.issuer}, {"why", skipped}});
   }
   Log(LogLevel::kInfo, "jwks_changed",
       {{"issuer", options_.issuer}, {"keys", static_cast<std::int64_t>(read.keys.size())}});
@@ -180,7 +180,7 @@ void JwksCache::Finish(Cause cause, const absl::StatusOr<JwksDocument>& document
     fetch = std::exchange(refresh_is_due_, false);
     fetching_ = fetch;
   }
-  if (!read.ok()) Log(LogLevel::kWarn, "jwks_refresh_failed", {{"issuer", options_.issuer}, {"reason", error}});
+  if (!read.ok()) Log(LogLevel::kWarn, "jwks_refresh_failed", {{"issuer", options_.issuer}, {"why", error}});
   if (next) {
     world_.call_at(*next, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->Refresh();

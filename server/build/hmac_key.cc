@@ -13,17 +13,18 @@ constexpr std::size_t kMinBytes = 32;
 
 }  // namespace
 
-std::shared_ptr<const jose::HmacSha256> LoadHmacKey(const std::string& file, Context& context) {
-  if (file.empty()) return nullptr;
+HmacKeys LoadHmacKeys(const std::string& file, Context& context) {
+  if (file.empty()) return {};
   const auto secret = context.ReadSecret(kPath, file);
-  if (!secret) return nullptr;
+  if (!secret) return {};
   const std::string_view key = secret->Reveal();
   if (key.size() < kMinBytes) {
     context.Problem(kPath, file + " holds less than 32 bytes; `openssl rand -hex 32` makes a key");
-    return nullptr;
+    return {};
   }
-  // The prefix keeps codes apart from whatever else the same key may be used for.
-  return std::make_shared<const jose::HmacSha256>(key, "livekit-token template hmac v1\n");
+  // The prefixes keep codes of different uses apart.
+  const auto make = [&](std::string_view prefix) { return std::make_shared<const jose::HmacSha256>(key, prefix); };
+  return {make("livekit-token template hmac v1\n"), make("livekit-token audit hmac v1\n")};
 }
 
 }  // namespace livekit::token::build

@@ -1,4 +1,4 @@
-// The key of the templates' `{hmac:…}`.
+// The key of the templates' `{hmac:…}` and of names in the audit.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,13 @@ namespace livekit::token::build {
 
 struct Context;
 
-// Reads the key from `file`, whose white space at the end does not count; null if `file` is empty or a problem.
-std::shared_ptr<const jose::HmacSha256> LoadHmacKey(const std::string& file, Context& context);
+// What the one key makes; null if there is none. Codes of one use tell nothing about those of the other.
+struct HmacKeys {
+  std::shared_ptr<const jose::HmacSha256> templates;
+  std::shared_ptr<const jose::HmacSha256> audit;
+};
+
+// Reads the key from `file`, whose white space at the end does not count; none if `file` is empty or a problem.
+HmacKeys LoadHmacKeys(const std::string& file, Context& context);
 
 }  // namespace livekit::token::build

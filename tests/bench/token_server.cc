@@ -40,6 +40,7 @@ std::string WriteConfig(const testing::TempFolder& folder) {
   folder.Write("users.yaml", "keys:\n" + HashLine("user", kUserSecret));
   std::string text = R"(
 listen: { grpc: "127.0.0.1:0", admin: "127.0.0.1:0" }
+rate_limits: { per_principal: 1000000/s, per_address: 1000000/s, per_service: 10000000/s, agents_per_service: 1000000/s }
 projects:
   - name: main
     client_url: wss://livekit.example

@@ -1,7 +1,7 @@
 // Starts our programs and stops them, and knows what they print.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,6 +28,14 @@ export function temporaryFolder() {
 
 // Ends a program that neither listens nor stops, so that a test fails instead of waiting for ever.
 const patience = 30_000;
+
+// No program may log a secret or a token.
+function lookForLeaks(output) {
+  const log = path.join(temporaryFolder(), 'log');
+  writeFileSync(log, output);
+  const found = spawnSync(path.join(top, 'tests/leaks/find.py'), [log], { encoding: 'utf8' });
+  assert.equal(found.status, 0, found.stdout + found.stderr);
+}
 
 // Starts `program` with its listeners on free ports and waits until all of `listeners` listen. The result has the
 // address of each, by name, everything printed, and stop().
@@ -65,6 +73,7 @@ export async function start(program, listeners, flags, env = {}) {
     child.kill('SIGINT');
     const { code, signal } = await exited;
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${program} must stop cleanly\n${running.output}`);
+    lookForLeaks(running.output);
   };
   await Promise.race([
     listening,

@@ -24,12 +24,13 @@ class Authority:
         self.key = folder / f"{name}.ca.key"
         openssl("req", "-x509", *KEY, "-days", 2, "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.cert)
 
-    def certify(self, folder, name, alternative_name, subject=None):
-        """Writes NAME.crt and NAME.key. The alternative name is as in `DNS:localhost`."""
+    def certify(self, folder, name, alternative_name, subject=None, days=2):
+        """Writes NAME.crt and NAME.key. The alternative name is as in `DNS:localhost`; None for none. With
+        negative days it has expired."""
         request, cert, key = (folder / f"{name}.{kind}" for kind in ("csr", "crt", "key"))
-        openssl("req", *KEY, "-subj", f"/CN={subject or name}", "-addext", f"subjectAltName={alternative_name}",
-                "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-days", 2,
+        extension = ["-addext", f"subjectAltName={alternative_name}"] if alternative_name else []
+        openssl("req", *KEY, "-subj", f"/CN={subject or name}", *extension, "-keyout", key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-days", days,
                 "-copy_extensions", "copy", "-out", cert)
         request.unlink()
         return cert, key

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <iterator>
@@ -145,6 +146,12 @@ class Loop {
     const std::string json = body.dump();
     std::string text = "POST " + options_.path + " HTTP/1.1\r\nHost: " + connection->address->text +
                        "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(json.size());
+    if (options_.forwarded) {
+      char address[32];
+      ++forwarded_;
+      std::snprintf(address, sizeof address, "2001:db8:%x:%x::1", forwarded_ >> 16 & 0xffff, forwarded_ & 0xffff);
+      text += std::string("\r\nX-Forwarded-For: ") + address;
+    }
     if (!options_.credential.empty()) text += "\r\nAuthorization: Bearer " + options_.credential;
     text += "\r\n\r\n" + json;
     connection->answer.clear();
@@ -259,6 +266,7 @@ class Loop {
   }
 
   const HttpLoadOptions& options_;
+  unsigned forwarded_ = 0;  // addresses claimed so far
   Schedule schedule_;
   TokenCheck& check_;
   Tally& tally_;

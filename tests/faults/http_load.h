@@ -19,6 +19,7 @@ struct HttpLoadOptions {
   std::chrono::milliseconds patience{10000};
   std::string path = "/getToken";
   std::string room = "faults";
+  bool forwarded = false;  // every request claims another address in X-Forwarded-For, of IPv6 in a /64 of its own
   std::string credential;  // sent as `Authorization: Bearer` if not empty
 };
 

@@ -25,6 +25,7 @@ ABSL_FLAG(double, seconds, 5, "How long requests are sent");
 ABSL_FLAG(double, timeout, 10, "Seconds from when a request was due, after which it has failed");
 ABSL_FLAG(int, connections, 8, "With --http: connections that are kept in use");
 ABSL_FLAG(std::string, path, "/getToken", "With --http: the path");
+ABSL_FLAG(bool, forwarded, false, "With --http: every request claims to be from another IPv6 network");
 ABSL_FLAG(std::string, retries, "on", "With --grpc: `on` is the gateway's retry policy, `off` none");
 ABSL_FLAG(std::string, method, "mint", "With --grpc: `mint` for MintAccessToken, `issue` for IssueParticipantToken");
 ABSL_FLAG(std::string, room, "faults", "Room that is asked for");
@@ -85,6 +86,7 @@ int Main(int argc, char** argv) {
     options.path = absl::GetFlag(FLAGS_path);
     options.room = absl::GetFlag(FLAGS_room);
     options.credential = ReadCredential();
+    options.forwarded = absl::GetFlag(FLAGS_forwarded);
     RunHttpLoad(options, schedule, stop, check, tally);
   } else {
     GrpcLoadOptions options;

@@ -39,6 +39,16 @@ policies:
       video: {{ room_join: true, can_publish: true, can_subscribe: true, can_publish_data: true }}
 drain: {{ delay: {drain}, timeout: 5s }}
 """
+# What no load reaches, so that limits are counted and refuse nothing.
+RATES = """rate_limits:
+  per_principal: 1000000/s
+  per_address: 1000000/s
+  per_service: 1000000/s
+  auth_failures_per_address: 1000000/s
+  agents_per_principal: 1000000/s
+  agents_per_service: 1000000/s
+  max_in_flight: 1000000
+"""
 # A policy for each room, so that the metrics tell loads apart by it.
 POLICY_YAML = """  - name: {room}
     match: {{ authenticator: anyone, room: ["{room}"] }}
@@ -265,7 +275,7 @@ class Cluster:
         self.keys = self.folder / "keys.yaml"
         self.write_keys({"APIfaults": self.secret()})
         lines = []
-        for caller in ("gateway", "minter"):
+        for caller in ("gateway", "minter", "abuser"):
             secret = self.secret()
             lines.append(f"  - {{ id: {caller}, sha256: {hashlib.sha256(secret.encode()).hexdigest()} }}\n")
             write(self.folder / f"{caller}.key", f"{caller}.{secret}\n")
@@ -289,9 +299,9 @@ class Cluster:
         write(self.keys, "".join(f"{key}: {secret}\n" for key, secret in keys.items()))
 
     def add_server(self, host="127.0.0.1", listen="", keys=None, keys_more="", rooms=("faults",), prefix=(), port=None,
-                   more="", binary="livekit-token-server", argv=(), admin_host="127.0.0.1", drain=None):
+                   more="", binary="livekit-token-server", argv=(), admin_host="127.0.0.1", drain=None, rates=RATES):
         """Adds a server, not yet started. `listen` and `keys_more` are further members of those mappings, such as
-        `, max_connection_age: 1s`; `more` further lines of the file."""
+        `, max_connection_age: 1s`; `more` further lines of the file, `rates` its limits."""
         name = f"server{len(self.servers)}"
         program = Program(name, [BIN / binary, f"--config={name}.yaml", *argv], self.folder, host, prefix,
                           admin_host=admin_host)
@@ -299,7 +309,7 @@ class Cluster:
         write(self.folder / f"{name}.yaml", SERVER_YAML.format(
             host=host, port=program.port, admin_host=admin_host, admin_port=program.admin_port, listen=listen,
             keys=keys or self.keys, keys_more=keys_more, programs=self.folder / "programs.yaml",
-            policies="".join(POLICY_YAML.format(room=room) for room in rooms), drain=drain or self.drain) + more)
+            policies="".join(POLICY_YAML.format(room=room) for room in rooms), drain=drain or self.drain) + rates + more)
         self.servers.append(program)
         self.programs.append(program)
         return program
@@ -351,6 +361,6 @@ class Cluster:
             for secret in self.secrets:
                 if secret.encode() in text:
                     raise Failed(f"{path} contains a secret")
-            # How every JSON Web Token begins.
-            if b"eyJ" in text:
+            # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
+            if re.search(rb"eyJ[\w-]{8,}\.", text):
                 raise Failed(f"{path} contains a token")

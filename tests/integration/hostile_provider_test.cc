@@ -80,6 +80,7 @@ class HostileProvider : public ::testing::Test {
     }
     const std::string config = folder_.Write(
         "token.yaml",
+        "rate_limits: { per_address: off, per_principal: off, auth_failures_per_address: off }\n"
         "projects:\n  - { name: main, client_url: wss://a.example, keys: { env: true } }\nauthenticators:\n" +
             authenticators + "policies:\n" + policies +
             "gateway: { relay_headers: [authorization, x-api-key], limits: { request_timeout: 1s } }\n");

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -262,7 +263,7 @@ TEST_F(ServiceTest, LeaksNoSecretAndNoToken) {
     program->Signal(SIGINT);
     EXPECT_EQ(program->Wait(), 0);
   }
-  EXPECT_THAT(server_->Output(), HasSubstr("request_denied"));
+  EXPECT_THAT(server_->Output(), HasSubstr(R"("event":"audit","outcome":"refused")"));
   EXPECT_THAT(gateway_->Output(), HasSubstr("http_request"));
   for (const std::string& word : hidden) {
     EXPECT_THAT(server_->Output(), Not(HasSubstr(word)));
@@ -290,6 +291,47 @@ TEST(HashApiKey, RefusesIdsAndSecretsThatCannotWork) {
   EXPECT_EQ(RunProgram("livekit-token-server", {"--hash_api_key=web"}, {}, "MARKER-short\n").status, 1);
   EXPECT_EQ(weak.status, 0);  // 16 characters are enough
   EXPECT_THAT(weak.output, Not(HasSubstr("MARKER")));
+}
+
+TEST_F(ServiceTest, RefusesWhatIsTooMuchAndSaysWhenToComeBack) {
+  std::ofstream(config_, std::ios::app) << "rate_limits: { per_principal: 1/m burst 2, per_service: 1/m burst 5 }\n";
+  StartServer();
+  StartGateway(folder_.path() + "/gateway.key");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Post(R"({"room_name":"r"})", kUserHeader).status, 201);
+  // As a page of the gateway's own host asks, which must be able to read when to come back.
+  const RawResponse limited = Post(R"({"room_name":"r"})", kUserHeader + "Origin: http://localhost\r\n");
+  EXPECT_EQ(limited.status, 429);
+  EXPECT_THAT(limited.body, HasSubstr("RATE_LIMITED"));
+  EXPECT_THAT(limited.body, Not(HasSubstr("alice")));
+  const int seconds = std::stoi(limited.Header("retry-after").value_or("0"));
+  EXPECT_GT(seconds, 50);
+  EXPECT_LE(seconds, 60);
+  EXPECT_EQ(limited.Header("access-control-allow-origin"), "http://localhost");
+  EXPECT_THAT(limited.Header("access-control-expose-headers").value_or(""), HasSubstr("Retry-After"));
+
+  v1::MintAccessTokenRequest request;
+  request.mutable_grants()->set_identity("rec_1");
+  request.mutable_grants()->mutable_video()->set_room_join(true);
+  request.mutable_grants()->mutable_video()->set_room("acme_1");
+  const std::string bearer = std::string("Bearer recorder.") + kRecorderSecret;
+  v1::MintAccessTokenResponse response;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(Call(&v1::TokenService::Stub::MintAccessToken, request, response, "authorization", bearer).ok());
+  }
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", bearer);
+  const grpc::Status status = stub_->MintAccessToken(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(status), "RATE_LIMITED");
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  google::rpc::RetryInfo retry;
+  ASSERT_TRUE(details.details(details.details_size() - 1).UnpackTo(&retry));
+  EXPECT_GT(retry.retry_delay().seconds(), 50);
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto pushback = trailers.find("grpc-retry-pushback-ms");
+  ASSERT_NE(pushback, trailers.end());
+  EXPECT_EQ(std::string(pushback->second.data(), pushback->second.size()), "-1");
 }
 
 TEST_F(ServiceTest, FailsToStartInsteadOfHalfStarting) {

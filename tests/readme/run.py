@@ -51,6 +51,13 @@ def bring_loopback_up():
         fcntl.ioctl(sock, 0x8914, flags + bytes(14))  # SIOCSIFFLAGS
 
 
+def look_for_leaks(log):
+    """Ends with what the programs have logged and ought not to."""
+    found = subprocess.run([ROOT / "tests/leaks/find.py", log], text=True, capture_output=True)
+    if found.returncode:
+        raise SystemExit("the programs have logged secrets:\n" + found.stdout)
+
+
 class Background:
     """A started program; `address` maps each listener to its address."""
 
@@ -117,6 +124,7 @@ class Background:
         status = self.process.wait(60)
         if status not in (0, -signal.SIGINT, 128 + signal.SIGINT):
             raise SystemExit(f"stopped with {status}:\n" + self.output())
+        look_for_leaks(self.log.name)
 
 
 def run(text, folder, env, expected=""):

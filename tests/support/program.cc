@@ -12,6 +12,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "support/leaks.h"
 
 namespace livekit::token::testing {
 namespace {
@@ -42,7 +46,8 @@ std::string TempFolder::Write(const std::string& name, std::string_view text) co
 }
 
 Program::Program(const std::string& name, std::vector<std::string> args, std::map<std::string, std::string> environment,
-                 const std::string& standard_input) {
+                 const std::string& standard_input, int standard_error)
+    : args_(args), environment_(environment), secrets_(SecretsGivenTo(args_, environment_)) {
   const std::string path = BIN_DIR "/" + name;
   const std::string out = folder_.Write("out", "");
   const std::string in = folder_.Write("in", standard_input);
@@ -64,15 +69,17 @@ Program::Program(const std::string& name, std::vector<std::string> args, std::ma
   const int out_fd = open(out.c_str(), O_WRONLY | O_APPEND);
   dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
   dup2(out_fd, STDOUT_FILENO);
-  dup2(out_fd, STDERR_FILENO);
+  dup2(standard_error < 0 ? out_fd : standard_error, STDERR_FILENO);
   execve(path.c_str(), argv.data(), envp.data());
   _exit(127);
 }
 
 Program::~Program() {
-  if (pid_ <= 0) return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  LookForLeaks();
 }
 
 std::string Program::AwaitAddress(const std::string& listener) {
@@ -104,6 +111,7 @@ int Program::Wait() {
   int status = 0;
   waitpid(pid_, &status, 0);
   pid_ = 0;
+  LookForLeaks();
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -112,6 +120,13 @@ bool Program::Running() {
   // Leaves the status for Wait.
   return pid_ > 0 && waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
          info.si_pid == 0;
+}
+
+void Program::LookForLeaks() {
+  if (std::exchange(looked_, true)) return;
+  // Files may have been replaced in the meantime.
+  secrets_.merge(SecretsGivenTo(args_, environment_));
+  for (const std::string& leak : FindLeaks(Output(), secrets_)) ADD_FAILURE() << "the program has printed " << leak;
 }
 
 std::string Program::Output() const { return ReadAll(folder_.path() + "/out"); }

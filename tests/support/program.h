@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,12 +27,14 @@ class TempFolder {
   std::string path_;
 };
 
-// A started program; ended hard by the destructor if it still runs.
+// A started program; ended hard by the destructor if it still runs. When it ends, or is ended, whatever leaks.h finds
+// in its output is a failure of the test.
 class Program {
  public:
   // `name` is that of a program in build/bin. The environment holds only PATH and `environment`.
+  // With `standard_error`, a descriptor of the caller's, that is its standard error, and the log is not in Output.
   Program(const std::string& name, std::vector<std::string> args, std::map<std::string, std::string> environment = {},
-          const std::string& standard_input = "");
+          const std::string& standard_input = "", int standard_error = -1);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -51,7 +54,13 @@ class Program {
  private:
   std::string AwaitAddress(const std::string& listener);
 
+  void LookForLeaks();
+
   TempFolder folder_;
+  std::vector<std::string> args_;
+  std::map<std::string, std::string> environment_;
+  std::set<std::string> secrets_;  // that it was started with
+  bool looked_ = false;
   pid_t pid_ = 0;
 };
 

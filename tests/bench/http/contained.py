@@ -82,6 +82,7 @@ def config(port):
         + session("down", nobody + "/s") + session("hang", well + "/hang") + session("nonsense", well + "/nonsense")
         + "policies:\n  - { name: guest, match: { authenticator: guests }, room: { client: allow }, "
         "identity: { client: allow }, display_name: { client: allow } }\n"
+        "rate_limits: { per_principal: 1000000/s, per_address: 1000000/s, auth_failures_per_address: 1000000/s }\n"
         "gateway:\n  relay_headers: [authorization, x-api-key, x-down-token, x-hang-token, x-nonsense-token]\n  relay_cookies: [down, hang, nonsense]\n"
     )
 

@@ -17,7 +17,7 @@ SETTINGS = {
 BIN = peers.ROOT / "build/bin"
 GATEWAY_SECRET = "benchGatewaySecret0123456789abcdefghijklmnop"
 
-# Anonymous callers and users may choose what the requests of the benchmark choose.
+# Anonymous callers and users may choose what the requests of the benchmark choose. Limits are counted and refuse nothing.
 SERVER_YAML = """
 listen: {{ grpc: "{grpc}", admin: "127.0.0.1:0" }}
 projects: [{{ name: bench, client_url: "{url}", keys: {{ env: true }} }}]
@@ -34,6 +34,14 @@ policies:
     attributes: {{ client: allow }}
     room_config: {{ client: allow, agents: ["*"] }}
 {user_policies}services: [{{ name: gateway, match: {{ authenticator: programs, subject: gateway }}, relay: true }}]
+rate_limits:
+  per_principal: 1000000/s
+  per_address: 1000000/s
+  per_service: 1000000/s
+  auth_failures_per_address: 1000000/s
+  agents_per_principal: 1000000/s
+  agents_per_service: 1000000/s
+  max_in_flight: 1000000
 log_level: {log_level}
 """
 

@@ -280,5 +280,29 @@ TEST(IsRequestId, TakesOnlyWhatIsSafeInHeadersAndLogs) {
   for (const char* text : {"", " ", "a b", "a\r\nb", "a\"", "a/b", "\xc3\xa9"}) EXPECT_FALSE(IsRequestId(text)) << text;
 }
 
+TEST(HideSecrets, HidesWhatLooksLikeOne) {
+  const std::string hex = "0123456789abcdef01234567";
+  EXPECT_EQ(HideSecrets(hex), "…");
+  EXPECT_EQ(HideSecrets("keys." + hex + ": is not a known key"), "keys.…: is not a known key");
+  EXPECT_EQ(HideSecrets("a/" + hex + " gateway." + hex + "=="), "a/… gateway.…");
+  EXPECT_EQ(HideSecrets("APIabc_DEF+ghi=JKLmnoPQRst1"), "…");
+}
+
+TEST(HideSecrets, LeavesEverythingElse) {
+  for (const std::string text :
+       {"", "0123456789abcdef0123456", "abcdefghijklmnopqrstuvwxyzABCDEF",
+        "no secret in here, but 24 or more characters",
+        "authenticators[2].oauth2_introspection.client_secret_file: is required",
+        "/nix/store/0123456789abcdefghijklmnopqrstuv-x/keys.yaml: does not exist",
+        "file: /run/0123456789abcdef0123456789abcdef/a", "7d444840-9dc0-11d1-b245-5ffdce74fad2", "Größe…"}) {
+    EXPECT_EQ(HideSecrets(text), text);
+  }
+}
+
+TEST(IsRequestId, IsNoJsonWebToken) {
+  EXPECT_FALSE(IsRequestId("eyJhbGciOiJIUzI1NiJ9.e30.c2ln"));
+  EXPECT_TRUE(IsRequestId("eyes.e30"));
+}
+
 }  // namespace
 }  // namespace livekit::token

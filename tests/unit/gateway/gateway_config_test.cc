@@ -60,7 +60,8 @@ trusted_proxies: [10.0.0.0/8, 192.0.2.1, "fd00::/8", "::1"]
 }
 
 TEST(CheckGatewayConfig, ListsEveryProblemWithItsPath) {
-  EXPECT_THAT(Paths(FromYaml(R"(
+  EXPECT_THAT(
+      Paths(FromYaml(R"(
 listen: { http: "3000", admin: "::1:9464" }
 server: { address: "http://token-server" }
 relay_headers: [Authorization, x-caller-authorization, cookie, x-api-key, x-api-key, host]
@@ -68,14 +69,15 @@ cors: { origins: [https://app.acme.dev/, "*"], credentials: true }
 token_paths: [getToken, "/a*", /ok, /ok, "/{x}", /]
 limits: { body_bytes: 10, header_bytes: -1, connections: -1, token_bytes: 1, header_timeout: 0s, idle_timeout: 2h }
 log_level: loud
+access_log_sample: 1.5
 drain: { timeout: 2h }
 )")),
-              UnorderedElementsAre(
-                  "listen.http", "listen.admin", "server.address", "relay_headers[0]", "relay_headers[1]",
-                  "relay_headers[2]", "relay_headers[4]", "relay_headers[5]", "cors.origins[0]", "cors.origins",
-                  "cors.credentials", "token_paths[0]", "token_paths[1]", "token_paths[3]", "token_paths[4]",
-                  "token_paths[5]", "limits.body_bytes", "limits.header_bytes", "limits.connections",
-                  "limits.token_bytes", "limits.header_timeout", "limits.idle_timeout", "log_level", "drain.timeout"));
+      UnorderedElementsAre("listen.http", "listen.admin", "server.address", "relay_headers[0]", "relay_headers[1]",
+                           "relay_headers[2]", "relay_headers[4]", "relay_headers[5]", "cors.origins[0]",
+                           "cors.origins", "cors.credentials", "token_paths[0]", "token_paths[1]", "token_paths[3]",
+                           "token_paths[4]", "token_paths[5]", "limits.body_bytes", "limits.header_bytes",
+                           "limits.connections", "limits.token_bytes", "limits.header_timeout", "limits.idle_timeout",
+                           "log_level", "access_log_sample", "drain.timeout"));
 }
 
 TEST(CheckGatewayConfig, BoundsTheAttempts) {

@@ -123,6 +123,77 @@ TEST_F(TokenHandlerTest, EchoesAGoodRequestIdAndMakesOneInPlaceOfABadOne) {
   EXPECT_THAT(*HeaderOf(Ask(twice), "X-Request-Id"), MatchesRegex("[0-9a-f-]{36}"));
 }
 
+constexpr char kTraceId[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+constexpr char kSpanId[] = "00f067aa0ba902b7";
+constexpr char kTraceparent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+TEST_F(TokenHandlerTest, ContinuesTheTraceOfTheRequestWithASpanOfItsOwn) {
+  ::testing::internal::CaptureStderr();
+  auto request = Post("{}", {{"TraceParent", kTraceparent}});
+  request.headers.push_back({"tracestate", "b=1"});
+  request.headers.push_back({"Tracestate", "a=2, c=3"});
+  ASSERT_EQ(Ask(request).status, 201);
+  const auto line = nlohmann::json::parse(::testing::internal::GetCapturedStderr(), nullptr, false);
+  const auto& item = backend.items.at(0);
+  EXPECT_THAT(item.traceparent(), MatchesRegex(std::string("00-") + kTraceId + "-[0-9a-f]{16}-01"));
+  EXPECT_THAT(item.traceparent(), Not(HasSubstr(kSpanId)));
+  EXPECT_EQ(item.tracestate(), "b=1,a=2, c=3");
+  EXPECT_EQ(line.value("trace_id", ""), kTraceId);
+  EXPECT_EQ(line.value("span_id", ""), item.traceparent().substr(36, 16));
+}
+
+// Items are protobuf: one string that is not UTF-8 would make the call of many users fail.
+TEST_F(TokenHandlerTest, BeginsATraceAndPassesNothingOnThatIsNotWellFormed) {
+  for (const std::string& bad :
+       {std::string(), std::string("\xff\xfe"), std::string(kTraceparent) + "\xc3", std::string(10'240, '0'),
+        std::string(kTraceparent) + "\r\nX-Api-Key: MARK", "ff" + std::string(kTraceparent).substr(2)}) {
+    ASSERT_EQ(Ask(Post("{}", {{"traceparent", bad}, {"tracestate", "a=1"}})).status, 201);
+    EXPECT_THAT(backend.items.back().traceparent(), MatchesRegex("00-[0-9a-f]{32}-[0-9a-f]{16}-00"));
+    EXPECT_THAT(backend.items.back().traceparent(), Not(HasSubstr(kTraceId)));
+    EXPECT_EQ(backend.items.back().tracestate(), "");
+  }
+  for (const std::string& bad : {std::string("a=\xff"), std::string("a=1\r\nX-Api-Key: MARK"), std::string(10'240, 'a'),
+                                 std::string("a=\xc3\xa9"), std::string("a=1,a=2")}) {
+    ASSERT_EQ(Ask(Post("{}", {{"traceparent", kTraceparent}, {"tracestate", bad}})).status, 201);
+    EXPECT_THAT(backend.items.back().traceparent(), HasSubstr(kTraceId));
+    EXPECT_EQ(backend.items.back().tracestate(), "");
+  }
+  auto twice = Post("{}", {{"traceparent", kTraceparent}});
+  twice.headers.push_back({"Traceparent", kTraceparent});
+  ASSERT_EQ(Ask(twice).status, 201);
+  EXPECT_THAT(backend.items.back().traceparent(), Not(HasSubstr(kTraceId)));
+}
+
+TEST_F(TokenHandlerTest, NamesTheRequestOnEveryKindOfAnswer) {
+  options.max_pending = 0;
+  options.cors.origins = {"https://app.acme.dev"};
+  const auto expect = [&](http::Request request, int status) {
+    Set(request, "X-Request-Id", "r-1");
+    const auto response = Ask(request);
+    EXPECT_EQ(response.status, status);
+    EXPECT_EQ(HeaderOf(response, "X-Request-Id"), "r-1") << status;
+  };
+  expect(Post("{}"), 503);
+  expect(Post("["), 400);
+  expect(Post("{}", {{"Content-Type", "text/plain"}}), 415);
+  expect(Post("{}", {{"Origin", "https://evil.com"}}), 403);
+  auto request = Post("{}", {{"Origin", "https://app.acme.dev"}});
+  request.method = "OPTIONS";
+  expect(request, 204);
+  request.method = "HEAD";
+  expect(request, 405);
+  request.path = "/nowhere";
+  expect(request, 404);
+  handler_.reset();
+  options.max_pending = 1;
+  for (const auto& [reason, status] :
+       {std::pair{v1::RATE_LIMITED, 429}, std::pair{v1::UNAVAILABLE, 503}, std::pair{v1::AUTHENTICATION_REQUIRED, 401},
+        std::pair{v1::INTERNAL, 500}, std::pair{v1::DEADLINE_EXCEEDED, 504}}) {
+    backend.answer = [reason = reason](const Backend::Item&) { return FakeBackend::Refusal(Refuse(reason)); };
+    expect(Post("{}"), status);
+  }
+}
+
 TEST_F(TokenHandlerTest, NamesTheRequestInTheErrorBody) {
   const auto response = Ask(Post("[", {{"X-Request-Id", "r-1"}}));
   EXPECT_EQ(response.status, 400);
@@ -349,11 +420,22 @@ TEST_F(TokenHandlerTest, LogsOneLineWithoutHeadersAndBodies) {
            {{"Authorization", "Bearer MARKtoken"}, {"User-Agent", "MARKagent"}, {"X-Request-Id", "r-7"}}));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
-  for (const char* part : {"http_request", "\"route\":\"/getToken\"", "201", "r-7", "203.0.113.7", "duration_ms"}) {
+  for (const char* part :
+       {"http_request", "\"route\":\"/getToken\"", "201", "r-7", "203.0.113.7", "duration_ms", "\"bytes_in\":58"}) {
     EXPECT_THAT(log, HasSubstr(part));
   }
   EXPECT_THAT(log, Not(HasSubstr("MARK")));
   EXPECT_THAT(log, Not(HasSubstr("aaa.bbb.ccc")));
+}
+
+TEST_F(TokenHandlerTest, LogsTheShareOfSuccessesThatItShallAndAllRefusals) {
+  options.access_log_sample = 0;
+  ::testing::internal::CaptureStderr();
+  Ask(Post("{}", {{"X-Request-Id", "succeeds"}}));
+  Ask(Post("{", {{"X-Request-Id", "is-refused"}}));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, Not(HasSubstr("succeeds")));
+  EXPECT_THAT(log, HasSubstr("is-refused"));
 }
 
 TEST_F(TokenHandlerTest, TellsTheClientsAddressBehindATrustedProxyToServerAndLog) {
@@ -362,7 +444,7 @@ TEST_F(TokenHandlerTest, TellsTheClientsAddressBehindATrustedProxyToServerAndLog
   Ask(Post("{}", {{"X-Forwarded-For", "192.0.2.66, 198.51.100.4:5000"}}));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(backend.items.back().client_address(), "198.51.100.4");
-  EXPECT_THAT(log, HasSubstr("\"peer\":\"198.51.100.4\""));
+  EXPECT_THAT(log, HasSubstr("\"peer_ip\":\"198.51.100.4\""));
   EXPECT_THAT(log, Not(HasSubstr("203.0.113.7")));
   EXPECT_THAT(log, Not(HasSubstr("192.0.2.66")));
 }
@@ -373,7 +455,7 @@ TEST_F(TokenHandlerTest, TellsThePeersAddressWhateverAnyoneElseForwards) {
   Ask(Post("{}", {{"X-Forwarded-For", "198.51.100.4"}}));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(backend.items.back().client_address(), "203.0.113.7");
-  EXPECT_THAT(log, HasSubstr("\"peer\":\"203.0.113.7\""));
+  EXPECT_THAT(log, HasSubstr("\"peer_ip\":\"203.0.113.7\""));
   EXPECT_THAT(log, Not(HasSubstr("198.51.100.4")));
 }
 
@@ -382,7 +464,7 @@ TEST_F(TokenHandlerTest, LogsTheProxyOfARequestThatTheServerRefuses) {
   ::testing::internal::CaptureStderr();
   handler().Refuse(Post("", {{"X-Forwarded-For", "198.51.100.4"}}), v1::HEADERS_TOO_LARGE);
   const std::string log = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr("\"peer\":\"203.0.113.7\""));
+  EXPECT_THAT(log, HasSubstr("\"peer_ip\":\"203.0.113.7\""));
   EXPECT_THAT(log, Not(HasSubstr("198.51.100.4")));
 }
 

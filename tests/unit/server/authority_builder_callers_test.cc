@@ -66,7 +66,7 @@ TEST_F(BuildCallers, ChecksProxies) {
   ExpectProblem(Proxy(""), path + ".subject_header", "is required");
   for (const char* name :
        {"authorization", "Authorization", "x-caller-authorization", "cookie", "host", "x-forwarded-user",
-        "x-forwarded-for", "forwarded", "x-request-id", "grpc-user", "user-bin"}) {
+        "x-forwarded-for", "forwarded", "x-request-id", "traceparent", "tracestate", "grpc-user", "user-bin"}) {
     ExpectProblem(Proxy("subject_header: " + std::string(name)), path + ".subject_header", "has another use");
   }
   for (const char* name : {"x_user", "x user", "'x:user'", "-user", "'*'"}) {

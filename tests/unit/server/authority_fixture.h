@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "server/audit.h"
 #include "server/authority.h"
 #include "server_fixture.h"
 #include "service/metrics.h"
@@ -75,6 +77,28 @@ services:
     mint: { rooms: ["*"], identities: ["*"], video: { room_join: true }, room_config: true, sensitive_room_config: true }
 )";
 
+// Keeps the events. Blocking, it answers when the test says so.
+class KeptAudit final : public Audit {
+ public:
+  bool blocking() const override { return is_blocking; }
+  void Record(std::span<const AuditEvent> recorded, Time time, std::function<void(bool)> done) override {
+    for (const AuditEvent& event : recorded) {
+      events.push_back(event);
+      lines += FormatAuditEvent(event, time) + "\n";
+    }
+    if (is_blocking) {
+      waiting.push_back(std::move(done));
+    } else {
+      done(true);
+    }
+  }
+
+  bool is_blocking = false;
+  std::vector<AuditEvent> events;
+  std::string lines;
+  std::vector<std::function<void(bool)>> waiting;
+};
+
 class AuthorityFixture : public ::testing::Test {
  protected:
   AuthorityFixture() {
@@ -83,7 +107,8 @@ class AuthorityFixture : public ::testing::Test {
     dir_.Write("partners.yaml", KeyFile({"web", "app"}));
     dir_.Write("programs.yaml", KeyFile({"gateway", "recorder", "brief", "root", "keeper", "vault", "nothing"}));
     state_ = Build(kServerYaml);
-    authority_ = std::make_unique<TokenAuthority>(state_, clock_, metrics_);
+    authority_ =
+        std::make_unique<TokenAuthority>(state_, clock_, metrics_, AuthorityOptions{&audit_, "0123456789abcdef"});
   }
 
   std::shared_ptr<const AuthorityState> Build(const std::string& yaml) {
@@ -174,6 +199,7 @@ class AuthorityFixture : public ::testing::Test {
   TempDir dir_;
   FakeClock clock_;
   Metrics metrics_;
+  KeptAudit audit_;
   std::shared_ptr<const AuthorityState> state_;
   std::unique_ptr<TokenAuthority> authority_;
 };

@@ -65,13 +65,14 @@ policies: [{ name: guest, match: { authenticator: guests }, room: { client: allo
   testing::TempDir dir_;
   testing::FakeClock clock_;
   Metrics metrics_;
+  AuditLog audit_;
   std::mutex mutex_;
   std::vector<std::weak_ptr<const AuthorityState>> states_;  // guarded by mutex_
 };
 
 TEST_F(LiveConfigTest, GivesUpWhatIsNoLongerInUse) {
   PutKeys(std::string("APIa: ") + testing::kMainSecret + "\n");
-  LiveConfig live([this](const SharedParts& shared) { return Prepare(shared); }, clock_, metrics_);
+  LiveConfig live([this](const SharedParts& shared) { return Prepare(shared); }, clock_, metrics_, audit_);
   ASSERT_NE(live.startup().state, nullptr);
   live.Watch([](FileSnapshot&) { return ConfigProblems(); });
   EXPECT_THAT(States(), ElementsAre(true));
@@ -84,7 +85,7 @@ TEST_F(LiveConfigTest, GivesUpWhatIsNoLongerInUse) {
 
 TEST_F(LiveConfigTest, TakesAllOrNothing) {
   PutKeys(std::string("APIa: ") + testing::kMainSecret + "\n");
-  LiveConfig live([this](const SharedParts& shared) { return Prepare(shared); }, clock_, metrics_);
+  LiveConfig live([this](const SharedParts& shared) { return Prepare(shared); }, clock_, metrics_, audit_);
   std::atomic<bool> refuse{true};
   live.Watch([&refuse](FileSnapshot&) {
     return refuse ? ConfigProblems{{"listen.tls", "does not fit"}} : ConfigProblems();

@@ -39,6 +39,7 @@ inline constexpr char kOtherSecret[] = "MARKSECRET-other-0123456789abcdefghijk";
 class FakeClock final : public Clock {
  public:
   Time Now() const override { return now; }
+  SteadyTime Steady() const override { return SteadyTime(now.time_since_epoch()); }
   Time now = Time(std::chrono::seconds(1'900'000'000));
 };
 
@@ -85,9 +86,19 @@ inline std::string KeyFile(const std::vector<std::string>& ids) {
   return text;
 }
 
+// Nothing is rate-limited unless the text says so: the clock of most tests stands still.
 inline config::v1::ServerConfig ServerConfigOf(const std::string& yaml) {
   config::v1::ServerConfig config;
   EXPECT_EQ(FormatProblems("server.yaml", ReadYaml(yaml, config)), "") << yaml;
+  if (!config.has_rate_limits()) {
+    auto& rates = *config.mutable_rate_limits();
+    rates.set_per_principal("off");
+    rates.set_per_address("off");
+    rates.set_per_service("off");
+    rates.set_auth_failures_per_address("off");
+    rates.set_agents_per_principal("off");
+    rates.set_agents_per_service("off");
+  }
   return config;
 }
 

@@ -21,10 +21,10 @@ using testing::NoEnvironment;
 using ::testing::Not;
 using testing::ServerConfigOf;
 
-constexpr ServerOptions kDev{true, false};
-constexpr ServerOptions kDevPrivate{true, true};
-constexpr ServerOptions kProduction{};
-constexpr ServerOptions kPlaintext{false, false, true};
+const ServerOptions kDev{true, false};
+const ServerOptions kDevPrivate{true, true};
+const ServerOptions kProduction{};
+const ServerOptions kPlaintext{false, false, true};
 
 class PrepareServerTest : public testing::AuthorityFixture {};
 
@@ -184,15 +184,18 @@ TEST(CheckServerConfig, ChecksTimesAndLogLevel) {
   config.mutable_drain()->mutable_delay()->set_seconds(-1);
   config.mutable_drain()->mutable_timeout()->set_nanos(-1);
   config.set_log_level("INFO");
+  config.set_access_log_sample(-0.1);
   const auto problems = CheckServerConfig(config, kProduction);
-  ASSERT_EQ(problems.size(), 3U);
+  ASSERT_EQ(problems.size(), 4U);
   EXPECT_EQ(problems[0].path, "drain.delay");
   EXPECT_EQ(problems[1].path, "drain.timeout");
   EXPECT_EQ(problems[2].path, "log_level");
+  EXPECT_EQ(problems[3].path, "access_log_sample");
   for (const char* level : {"", "debug", "info", "warn", "error"}) {
     config::v1::ServerConfig good;
     good.set_log_level(level);
     good.mutable_drain()->mutable_delay();
+    good.set_access_log_sample(level[0] == '\0' ? 0 : 1);
     EXPECT_THAT(CheckServerConfig(good, kProduction), IsEmpty()) << level;
   }
 }

@@ -200,6 +200,26 @@ INSTANTIATE_TEST_SUITE_P(Keys, ReadYamlRefuses,
                                            BadYaml{"authenticators: [{name: a, api_keys: {}, anonymous: {}}]",
                                                    "authenticators[0].anonymous", "only one of: api_keys, anonymous"}));
 
+TEST(ReadYaml, ReadsNumbers) {
+  for (const auto& [text, value] : {std::pair{"0", 0.0}, {"1", 1.0}, {"0.25", 0.25}, {"-1.5", -1.5}, {"10.0", 10.0}}) {
+    config::v1::ServerConfig config;
+    EXPECT_TRUE(ReadYaml(std::string("access_log_sample: ") + text, config).empty()) << text;
+    EXPECT_EQ(config.access_log_sample(), value);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Numbers, ReadYamlRefuses,
+                         ::testing::Values(BadYaml{"access_log_sample: .5", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: 1.", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: 00.5", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: 1e-1", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: .nan", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: nan", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: 0.1.2", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: \"0.1\"", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: 0,1", "access_log_sample", "such as 0.1"},
+                                           BadYaml{"access_log_sample: +1", "access_log_sample", "such as 0.1"}));
+
 INSTANTIATE_TEST_SUITE_P(
     Values, ReadYamlRefuses,
     ::testing::Values(

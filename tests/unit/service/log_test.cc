@@ -1,9 +1,15 @@
 #include "service/log.h"
 
 #include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "gmock/gmock.h"
@@ -18,21 +24,24 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string Line(std::string_view value) { return FormatLogLine(Time{}, LogLevel::kInfo, "event", {{"value", value}}); }
+std::string Line(std::string_view value) {
+  return FormatLogLine(Time{}, LogLevel::kInfo, "started", "", {{"why", value}});
+}
 
 TEST(FormatLogLine, WritesOneObject) {
   EXPECT_EQ(
-      FormatLogLine(Time(std::chrono::milliseconds(1'795'335'585'007)), LogLevel::kWarn, "token_issued",
-                    {{"project", "main"}, {"count", 3}, {"big", std::int64_t{1} << 60}, {"ratio", 0.5}, {"dev", true}}),
-      R"({"ts":"2026-11-22T08:19:45.007Z","level":"warn","event":"token_issued","project":"main","count":3,)"
-      R"("big":1152921504606846976,"ratio":0.5,"dev":true})");
-  EXPECT_EQ(FormatLogLine(Time{}, LogLevel::kDebug, "e", {}),
-            R"({"ts":"1970-01-01T00:00:00.000Z","level":"debug","event":"e"})");
+      FormatLogLine(
+          Time(std::chrono::milliseconds(1'795'335'585'007)), LogLevel::kWarn, "stopped", R"(,"pod":"a")",
+          {{"name", "main"}, {"items", 3}, {"needed", std::int64_t{1} << 60}, {"duration_ms", 0.5}, {"clean", true}}),
+      R"({"ts":"2026-11-22T08:19:45.007Z","level":"warn","event":"stopped","pod":"a","name":"main","items":3,)"
+      R"("needed":1152921504606846976,"duration_ms":0.5,"clean":true})");
+  EXPECT_EQ(FormatLogLine(Time{}, LogLevel::kDebug, "started", "", {}),
+            R"({"ts":"1970-01-01T00:00:00.000Z","level":"debug","event":"started"})");
 }
 
 TEST(FormatLogLine, EscapesWhatATerminalMayActOn) {
   const std::string line = Line("a\nb\r\x1b[31m\x7f\xc2\x9b\"\\\xc3\xa4");
-  EXPECT_THAT(line, HasSubstr(R"("value":"a\u000ab\u000d\u001b[31m\u007f\u009b\"\\)"
+  EXPECT_THAT(line, HasSubstr(R"("why":"a\u000ab\u000d\u001b[31m\u007f\u009b\"\\)"
                               "\xc3\xa4\""));
   for (const char c : line) EXPECT_GE(static_cast<unsigned char>(c), 0x20);
 }
@@ -42,16 +51,17 @@ TEST(FormatLogLine, ReplacesWhatIsNotUtf8) {
 }
 
 TEST(FormatLogLine, CutsLongValuesBetweenCharacters) {
-  EXPECT_EQ(nlohmann::json::parse(Line(std::string(256, 'x')))["value"], std::string(256, 'x'));
-  EXPECT_EQ(nlohmann::json::parse(Line(std::string(257, 'x')))["value"], std::string(256, 'x'));
-  EXPECT_EQ(nlohmann::json::parse(Line(std::string(255, 'x') + "\xc3\xa4"))["value"], std::string(255, 'x'));
-  EXPECT_EQ(nlohmann::json::parse(Line(std::string(254, 'x') + "\xc3\xa4y"))["value"],
+  EXPECT_EQ(nlohmann::json::parse(Line(std::string(256, 'x')))["why"], std::string(256, 'x'));
+  EXPECT_EQ(nlohmann::json::parse(Line(std::string(257, 'x')))["why"], std::string(256, 'x'));
+  EXPECT_EQ(nlohmann::json::parse(Line(std::string(255, 'x') + "\xc3\xa4"))["why"], std::string(255, 'x'));
+  EXPECT_EQ(nlohmann::json::parse(Line(std::string(254, 'x') + "\xc3\xa4y"))["why"],
             std::string(254, 'x') + "\xc3\xa4");
 }
 
 TEST(FormatLogLine, WritesNumbersThatJsonHas) {
   const auto number = [](double value) {
-    return nlohmann::json::parse(FormatLogLine(Time{}, LogLevel::kInfo, "e", {{"v", value}}))["v"];
+    return nlohmann::json::parse(
+        FormatLogLine(Time{}, LogLevel::kInfo, "started", "", {{"duration_ms", value}}))["duration_ms"];
   };
   EXPECT_EQ(number(0.1), 0.1);
   EXPECT_EQ(number(1e300), 1e300);
@@ -64,11 +74,82 @@ TEST(FormatLogLine, IsOneLineOfJsonWhateverTheBytes) {
   for (int i = 0; i < 5'000; ++i) {
     std::string bytes(random() % 300, '\0');
     for (char& c : bytes) c = static_cast<char>(random());
-    const std::string line = FormatLogLine(Time{}, LogLevel::kError, bytes, {{bytes, bytes}});
+    const std::string line = Line(bytes);
     EXPECT_TRUE(nlohmann::json::accept(line)) << ::testing::PrintToString(line);
     EXPECT_EQ(line.find('\n'), std::string::npos);
     EXPECT_TRUE(IsValidUtf8(line));
   }
+}
+
+// What a name in a request may try, and what no reader may see as more than one line or one object.
+TEST(FormatLogLine, KeepsForgedLinesInsideTheirValue) {
+  for (const std::string forged :
+       {"a\r\n{\"fake\":1}", "a\n{\"ts\":\"x\"}", "a\",\"level\":\"error", "a\xe2\x80\xa8{\"fake\":1}",
+        "a\xe2\x80\xa9x", "a\xc2\x85{\"fake\":1}", "a\\\",\"fake\":1", "a\x1b]0;x\x07",
+        "\xc2\x9b"
+        "2J"}) {
+    const std::string line = Line(forged);
+    const auto json = nlohmann::json::parse(line);
+    EXPECT_EQ(json.size(), 4u) << line;
+    EXPECT_EQ(json["why"], forged);
+    EXPECT_EQ(json["level"], "info");
+    for (const char* end : {"\n", "\r", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xc2\x85", "\x1b", "\x07", "\xc2\x9b"}) {
+      EXPECT_THAT(line, Not(HasSubstr(end)));
+    }
+  }
+}
+
+TEST(FormatLogLine, LeavesCredentialsOut) {
+  const std::string token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+  EXPECT_THAT(Line("with " + token + " in it"), HasSubstr(R"("why":"with *** in it")"));
+  // Also if the cut goes through it, or is before where it would be without what else is left out.
+  EXPECT_THAT(Line(std::string(250, 'x') + token), Not(HasSubstr("xe")));
+  EXPECT_THAT(Line(token + " " + std::string(200, 'x') + " " + token), Not(HasSubstr("eyJ")));
+}
+
+TEST(LogNames, AreListedOnceAndInOrder) {
+  for (std::size_t i = 1; i < std::size(kLogEvents); ++i) EXPECT_LT(kLogEvents[i - 1].name, kLogEvents[i].name);
+  const std::vector<std::string_view> first = {"ts", "level", "event", "component", "version", "pod"};
+  for (std::size_t i = 0; i < std::size(kLogFields); ++i) {
+    if (i < first.size()) {
+      EXPECT_EQ(kLogFields[i].name, first[i]);
+    } else if (i > first.size()) {
+      EXPECT_LT(kLogFields[i - 1].name, kLogFields[i].name);
+    }
+    EXPECT_FALSE(kLogFields[i].meaning.empty());
+  }
+}
+
+TEST(LogNames, OfEventsAreAllInUse) {
+  std::string sources;
+  for (const char* folder : {"lib", "server", "gateway"}) {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(std::string(SOURCE_DIR "/") + folder)) {
+      if (file.path().extension() != ".cc") continue;
+      std::ifstream stream(file.path());
+      sources.append(std::istreambuf_iterator<char>(stream), {});
+    }
+  }
+  for (const LogEventInfo& event : kLogEvents) {
+    EXPECT_NE(sources.find('"' + std::string(event.name) + '"'), std::string::npos) << event.name;
+    EXPECT_FALSE(event.level.empty());
+    EXPECT_FALSE(event.meaning.empty());
+  }
+}
+
+TEST(LogLines, OfSuccessesAreWrittenForTheirShare) {
+  EXPECT_TRUE(IsShare(0));
+  EXPECT_TRUE(IsShare(1));
+  for (const double value : {-0.001, 1.001, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_FALSE(IsShare(value)) << value;
+  }
+  const auto due = [](double share) {
+    int count = 0;
+    for (int i = 0; i < 10'000; ++i) count += int{AccessLineDue(share)};
+    return count;
+  };
+  EXPECT_EQ(due(1), 10'000);
+  EXPECT_EQ(due(0), 0);
+  EXPECT_NEAR(due(0.1), 1'000, 200);  // more than six standard deviations
 }
 
 class LogTest : public ::testing::Test {
@@ -79,18 +160,19 @@ class LogTest : public ::testing::Test {
 TEST_F(LogTest, WritesLinesOfItsLevelAndAboveToStandardError) {
   ::testing::internal::CaptureStderr();
   ASSERT_OK(SetLogLevel("warn"));
-  Log(LogLevel::kInfo, "not_this");
-  Log(LogLevel::kWarn, "this", {{"format", "{} %s"}});
-  Log(LogLevel::kError, "and_this");
+  Log(LogLevel::kInfo, "draining");
+  Log(LogLevel::kWarn, "stopped", {{"why", "{} %s"}});
+  Log(LogLevel::kError, "stuck");
   ASSERT_OK(SetLogLevel(""));
-  Log(LogLevel::kInfo, "info_again");
-  Log(LogLevel::kDebug, "not_that");
+  Log(LogLevel::kInfo, "listening");
+  Log(LogLevel::kDebug, "jwt_refused");
   const std::string output = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(output, ::testing::ContainsRegex(
-                          "^\\{\"ts\":\"[^\"]+\",\"level\":\"warn\",\"event\":\"this\",\"format\":\"\\{\\} %s\"\\}\n"));
-  EXPECT_THAT(output, HasSubstr("and_this"));
-  EXPECT_THAT(output, HasSubstr("info_again"));
-  EXPECT_THAT(output, Not(HasSubstr("not_th")));
+                          "^\\{\"ts\":\"[^\"]+\",\"level\":\"warn\",\"event\":\"stopped\",\"why\":\"\\{\\} %s\"\\}\n"));
+  EXPECT_THAT(output, HasSubstr("stuck"));
+  EXPECT_THAT(output, HasSubstr("listening"));
+  EXPECT_THAT(output, Not(HasSubstr("draining")));
+  EXPECT_THAT(output, Not(HasSubstr("jwt_refused")));
 }
 
 TEST_F(LogTest, KnowsWhichLevelsAreWritten) {

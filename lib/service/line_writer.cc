@@ -1,0 +1,309 @@
+#include "service/line_writer.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace livekit::token {
+namespace {
+
+// How long the thread looks at a descriptor that takes nothing before it looks at everything else.
+constexpr std::chrono::milliseconds kSlice{20};
+constexpr std::chrono::milliseconds kLastFlush{1000};
+
+struct Entry {
+  std::string line;
+  std::size_t size = 0;     // with its line end, also when `line` has gone
+  LineWriter::Done done{};  // null: no record
+  LineWriter::Clock::time_point deadline{};
+  std::uint64_t number = 0;
+};
+
+// What records are to hear, without the lock.
+class Outcomes {
+ public:
+  void Add(Entry& entry, bool written) {
+    if (entry.done) calls_.emplace_back(std::move(entry.done), written);
+  }
+  bool empty() const { return calls_.empty(); }
+  void Tell() {
+    for (const auto& [done, written] : calls_) done(written);
+    calls_.clear();
+  }
+
+ private:
+  std::vector<std::pair<LineWriter::Done, bool>> calls_;
+};
+
+}  // namespace
+
+struct LineWriter::State {
+  State(int descriptor, LineWriterOptions o) : options(o), fd(descriptor) {}
+  ~State() {
+    close(fd);
+    if (next_fd >= 0) close(next_fd);
+  }
+
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  // The thread. Functions are called with the lock unless they say otherwise.
+  void Run();
+  // Waits for something to do. False if there is nothing any more.
+  bool Await(std::unique_lock<std::mutex>& lock);
+  // Takes from the queue what makes up one write.
+  void TakeBatch(Clock::time_point now, Outcomes& outcomes);
+  // Writes the rest of the batch or a part of it, without the lock. False if it failed.
+  bool WriteOnce();
+  // Ends the batch, whether or not all of it has been written.
+  void EndBatch(Outcomes& outcomes);
+  // Gives up the records whose time is over.
+  void Expire(Clock::time_point now, Outcomes& outcomes);
+
+  bool Full(std::size_t size) const {
+    return queue.size() >= options.max_lines || queue_bytes + size > options.max_bytes;
+  }
+  void Push(Entry&& entry);
+  bool DropOldest();
+  void Fail(Entry& entry, Outcomes& outcomes) {
+    ++dropped;
+    outcomes.Add(entry, false);
+  }
+  void FailAll(Outcomes& outcomes);
+  // Number of the oldest line that is neither written nor dropped.
+  std::uint64_t Oldest() const {
+    return !batch.empty() ? batch.front().number : !queue.empty() ? queue.front().number : next_number;
+  }
+
+  const LineWriterOptions options;
+  std::atomic<std::uint64_t> dropped{0};
+
+  std::mutex mutex;
+  std::condition_variable work;     // for the thread
+  std::condition_variable settled;  // for those who flush
+  // Guarded by mutex.
+  std::deque<Entry> queue;
+  std::size_t queue_bytes = 0;
+  std::uint64_t next_number = 0;
+  std::vector<Entry> batch;
+  int next_fd = -1;
+  bool stopping = false;
+  Clock::time_point stop_by{};
+  bool ended = false;
+
+  // Of the thread.
+  int fd;
+  std::string bytes;        // of the batch
+  std::size_t written = 0;  // of bytes
+  bool mid_line = false;    // the last byte that was written ended no line
+};
+
+void LineWriter::State::Push(Entry&& entry) {
+  const std::size_t size = entry.line.size();
+  entry.number = next_number;
+  queue.push_back(std::move(entry));
+  ++next_number;
+  queue_bytes += size;
+  if (queue.size() == 1) work.notify_one();
+}
+
+bool LineWriter::State::DropOldest() {
+  const auto oldest = std::find_if(queue.begin(), queue.end(), [](const Entry& entry) { return !entry.done; });
+  if (oldest == queue.end()) return false;
+  queue_bytes -= oldest->line.size();
+  queue.erase(oldest);
+  ++dropped;
+  return true;
+}
+
+void LineWriter::State::TakeBatch(Clock::time_point now, Outcomes& outcomes) {
+  bytes.assign(mid_line ? "\n" : "");
+  written = 0;
+  while (!queue.empty()) {
+    Entry& entry = queue.front();
+    if (entry.done && entry.deadline <= now) {
+      Fail(entry, outcomes);
+    } else {
+      if (!batch.empty() && bytes.size() + entry.line.size() + 1 > PIPE_BUF) break;
+      bytes.append(entry.line).push_back('\n');
+      batch.push_back(std::move(entry));
+    }
+    queue_bytes -= queue.front().line.size();
+    queue.pop_front();
+  }
+}
+
+bool LineWriter::State::WriteOnce() {
+  // A pipe that is writable takes PIPE_BUF bytes at once; more could block after a part of them.
+  const std::size_t size = std::min<std::size_t>(bytes.size() - written, PIPE_BUF);
+  const ssize_t count = write(fd, bytes.data() + written, size);
+  if (count < 0) {
+    if (errno == EINTR) return true;
+    if (errno != EAGAIN) return false;
+    // Somebody else made the description non-blocking, and poll(2) sees room where there is too little.
+    poll(nullptr, 0, static_cast<int>(kSlice.count()));
+    return true;
+  }
+  written += static_cast<std::size_t>(count);
+  if (count > 0) mid_line = bytes[written - 1] != '\n';
+  return count > 0;
+}
+
+void LineWriter::State::EndBatch(Outcomes& outcomes) {
+  std::size_t end = bytes.size();
+  for (const Entry& entry : batch) end -= entry.size;
+  for (Entry& entry : batch) {
+    end += entry.size;
+    if (written < end) {
+      Fail(entry, outcomes);
+    } else {
+      outcomes.Add(entry, true);
+    }
+  }
+  batch.clear();
+  settled.notify_all();
+}
+
+void LineWriter::State::Expire(Clock::time_point now, Outcomes& outcomes) {
+  const auto late = [now](const Entry& entry) { return entry.done && entry.deadline <= now; };
+  if (std::any_of(batch.begin(), batch.end(), late)) EndBatch(outcomes);
+  std::erase_if(queue, [&](Entry& entry) {
+    if (!late(entry)) return false;
+    queue_bytes -= entry.line.size();
+    Fail(entry, outcomes);
+    return true;
+  });
+  settled.notify_all();
+}
+
+void LineWriter::State::FailAll(Outcomes& outcomes) {
+  for (Entry& entry : batch) Fail(entry, outcomes);
+  for (Entry& entry : queue) Fail(entry, outcomes);
+  batch.clear();
+  queue.clear();
+  queue_bytes = 0;
+  settled.notify_all();
+}
+
+bool LineWriter::State::Await(std::unique_lock<std::mutex>& lock) {
+  const auto idle = [this] { return batch.empty() && queue.empty(); };
+  while (idle() && !stopping && next_fd < 0) work.wait(lock);
+  return !(stopping && (idle() || Clock::now() >= stop_by));
+}
+
+void LineWriter::State::Run() {
+  // A pipe without reader is an error of write(2), also where SIGPIPE is not ignored.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  Outcomes outcomes;
+  std::unique_lock lock(mutex);
+  while (Await(lock)) {
+    if (next_fd >= 0) {
+      EndBatch(outcomes);
+      close(std::exchange(fd, std::exchange(next_fd, -1)));
+      mid_line = false;
+      continue;
+    }
+    lock.unlock();
+    pollfd writable{fd, POLLOUT, 0};
+    const bool ready = poll(&writable, 1, static_cast<int>(kSlice.count())) > 0;
+    lock.lock();
+    if (!ready) {
+      Expire(Clock::now(), outcomes);
+    } else if (batch.empty()) {
+      TakeBatch(Clock::now(), outcomes);
+    }
+    if (ready && !batch.empty()) {
+      lock.unlock();
+      const bool failed = !WriteOnce();
+      lock.lock();
+      if (failed || written == bytes.size()) EndBatch(outcomes);
+    }
+    if (outcomes.empty()) continue;
+    lock.unlock();
+    outcomes.Tell();
+    lock.lock();
+  }
+  EndBatch(outcomes);
+  FailAll(outcomes);
+  lock.unlock();
+  outcomes.Tell();
+  lock.lock();
+  ended = true;
+  settled.notify_all();
+}
+
+LineWriter::LineWriter(int fd, LineWriterOptions options)
+    : state_(std::make_shared<State>(fd, options)), thread_([state = state_] { state->Run(); }) {}
+
+LineWriter::~LineWriter() {
+  std::unique_lock lock(state_->mutex);
+  state_->stopping = true;
+  state_->stop_by = Clock::now() + kLastFlush;
+  state_->work.notify_one();
+  if (state_->settled.wait_until(lock, state_->stop_by + 2 * kSlice, [this] { return state_->ended; })) {
+    lock.unlock();
+    thread_.join();
+    return;
+  }
+  // It is inside write(2), and ends when that does.
+  Outcomes outcomes;
+  state_->FailAll(outcomes);
+  lock.unlock();
+  outcomes.Tell();
+  thread_.detach();
+}
+
+void LineWriter::Write(std::string line) noexcept {
+  try {
+    const std::size_t size = line.size();
+    std::lock_guard lock(state_->mutex);
+    while (size <= state_->options.max_bytes && state_->Full(size) && state_->DropOldest()) {
+    }
+    if (!state_->Full(size)) return state_->Push({std::move(line), size + 1});
+  } catch (const std::bad_alloc&) {
+  }
+  ++state_->dropped;
+}
+
+void LineWriter::Record(std::string line, Done done) noexcept {
+  const std::size_t size = line.size();
+  Entry entry{std::move(line), size + 1, std::move(done), Clock::now() + state_->options.patience};
+  try {
+    std::lock_guard lock(state_->mutex);
+    if (!state_->Full(size)) return state_->Push(std::move(entry));
+  } catch (const std::bad_alloc&) {
+  }
+  ++state_->dropped;
+  entry.done(false);
+}
+
+void LineWriter::Reopen(int fd) {
+  std::lock_guard lock(state_->mutex);
+  if (state_->next_fd >= 0) close(state_->next_fd);
+  state_->next_fd = fd;
+  state_->work.notify_one();
+}
+
+bool LineWriter::Flush(Clock::time_point deadline) {
+  std::unique_lock lock(state_->mutex);
+  return state_->settled.wait_until(lock, deadline, [&, end = state_->next_number] { return state_->Oldest() >= end; });
+}
+
+std::uint64_t LineWriter::dropped() const { return state_->dropped; }
+
+}  // namespace livekit::token
