@@ -19,6 +19,10 @@ enum Program : unsigned {
   kAllPrograms = kServer | kGateway | kStandalone,
 };
 
+// The value of labels for everything that is not listed, and of every label of the series that counts what is beyond
+// the most that a metric may have.
+inline constexpr std::string_view kOtherSeries = "_OTHER";
+
 struct MetricRow {
   std::string_view name;  // in base units; a counter ends in `_total`
   MetricType type;
@@ -49,6 +53,46 @@ inline constexpr MetricRow kMetricTable[] = {
      kAllPrograms,
      {"caller", "reason"},
      "Requests refused; the caller is a service, `gateway` for what a gateway refuses by itself, else `other`."},
+    {"livekit_token_sign_duration_seconds",
+     MetricType::kHistogram,
+     kServers,
+     {"alg"},
+     "Duration of signing a token, from its grants to its text.",
+     kSignBuckets},
+    {"livekit_token_authentications_total",
+     MetricType::kCounter,
+     kServers,
+     {"authenticator", "outcome"},
+     "Credentials that each authenticator accepted, refused or could not check (`unavailable`), of end users and of "
+     "calling programs; `_OTHER` stands for credentials that no authenticator is for."},
+    {"livekit_token_authenticator_request_duration_seconds",
+     MetricType::kHistogram,
+     kServers,
+     {"authenticator", "outcome"},
+     "Duration of questions to services that know credentials (`forward_auth`, `oauth2_introspection`), by what came "
+     "of "
+     "them: `accepted`, `refused` or `unavailable`.",
+     kHttpBuckets},
+    {"livekit_token_jwks_fetches_total",
+     MetricType::kCounter,
+     kServers,
+     {"authenticator", "outcome"},
+     "Fetches of an issuer's keys: `success` or `failure`."},
+    {"livekit_token_jwks_last_success_timestamp_seconds",
+     MetricType::kGauge,
+     kServers,
+     {"authenticator"},
+     "When an issuer's keys were last fetched; absent before the first time."},
+    {"livekit_token_requests_in_flight",
+     MetricType::kGauge,
+     kServers,
+     {},
+     "Requests in progress, each item of a batch as one; without `rate_limits.max_in_flight` always 0."},
+    {"livekit_token_audit_dropped_total",
+     MetricType::kCounter,
+     kServers,
+     {},
+     "Decisions that could not be recorded in the audit."},
     {"ratelimit_rejected_total",
      MetricType::kCounter,
      kServers,
@@ -81,6 +125,23 @@ inline constexpr MetricRow kMetricTable[] = {
      {"http_request_method", "http_route", "http_response_status_code"},
      "Duration of HTTP requests; the method is a known one and the route a configured one, else `_OTHER`.",
      kHttpBuckets},
+    {"http_server_active_requests",
+     MetricType::kGauge,
+     kGateways,
+     {},
+     "HTTP requests that have been read and not yet been answered."},
+    {"http_server_connections", MetricType::kGauge, kGateways, {}, "Open HTTP connections."},
+    {"http_server_connections_rejected_total",
+     MetricType::kCounter,
+     kGateways,
+     {"reason"},
+     "HTTP connections that were answered 503 (`busy`) or closed at once (`full`) because there were too many, or for "
+     "which there was no memory (`memory`)."},
+    {"grpc_server_call_started_total",
+     MetricType::kCounter,
+     kServers,
+     {"grpc_method"},
+     "gRPC calls begun, those that have not ended included."},
     {"grpc_server_call_duration_seconds",
      MetricType::kHistogram,
      kServers,
@@ -119,6 +180,11 @@ inline constexpr MetricRow kMetricTable[] = {
      {"role"},
      "Until when the certificate in use is valid; the role is the listener `http` or `grpc`, or `client` for calls to "
      "token servers."},
+    {"clock_jumps_total",
+     MetricType::kCounter,
+     kAllPrograms,
+     {},
+     "Times that the wall clock was set by more than a minute, either way."},
     {"log_dropped_total",
      MetricType::kCounter,
      kAllPrograms,
