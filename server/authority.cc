@@ -57,7 +57,7 @@ void DropSilentProxy(Credentials& credentials) {
 // own record wrong.
 CallContext CallContextOf(const TokenAuthority::RelayedItem& item) {
   CallContext context;
-  if (IsRequestId(item.request_id())) context.request_id = item.request_id();
+  context.request_id = IsRequestId(item.request_id()) ? item.request_id() : RandomName();
   context.trace = TraceOf(item);
   if (const auto address = IpAddress::Parse(item.client_address())) context.peer_address = address->ToString();
   return context;

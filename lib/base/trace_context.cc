@@ -40,8 +40,9 @@ bool IsKey(std::string_view text) {
          });
 }
 
+// Without white space around it.
 bool IsValue(std::string_view text) {
-  return !text.empty() && text.size() <= 256 && text.back() != ' ' &&
+  return !text.empty() && text.size() <= 256 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e && c != ',' && c != '='; });
 }
 

@@ -69,9 +69,8 @@ inline constexpr MetricRow kMetricTable[] = {
      MetricType::kHistogram,
      kServers,
      {"authenticator", "outcome"},
-     "Duration of questions to services that know credentials (`forward_auth`, `oauth2_introspection`), by what came "
-     "of "
-     "them: `accepted`, `refused` or `unavailable`.",
+     "Duration of questions to services that know credentials (`forward_auth`, `oauth2_introspection`), by what "
+     "came of them: `accepted`, `refused` or `unavailable`.",
      kHttpBuckets},
     {"livekit_token_jwks_fetches_total",
      MetricType::kCounter,
@@ -92,7 +91,7 @@ inline constexpr MetricRow kMetricTable[] = {
      MetricType::kCounter,
      kServers,
      {},
-     "Decisions that could not be recorded in the audit."},
+     "Decisions that could not be recorded; with `blocking` their requests were refused."},
     {"ratelimit_rejected_total",
      MetricType::kCounter,
      kServers,

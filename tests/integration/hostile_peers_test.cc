@@ -73,7 +73,9 @@ class HostilePeers : public ::testing::Test {
                   "keys:\n  - { id: acme, sha256: " + HexEncode(Sha256("MARKER-secret-of-acme")) + " }\n");
     const std::string yaml =
         std::string("projects:\n  - { name: main, client_url: wss://a.example, keys: { env: true } }\n") +
-        R"(authenticators:
+        // Every table asks more often with bad credentials than a client should.
+        R"(rate_limits: { auth_failures_per_address: off }
+authenticators:
   - { name: users, jwt: { issuer: ")" +
         kIssuer + R"(", audiences: [calls], public_key_file: )" + folder_.path() +
         R"(/issuer.pem } }

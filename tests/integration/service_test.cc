@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -326,7 +327,9 @@ TEST_F(ServiceTest, RefusesWhatIsTooMuchAndSaysWhenToComeBack) {
   google::rpc::Status details;
   ASSERT_TRUE(details.ParseFromString(status.error_details()));
   google::rpc::RetryInfo retry;
-  ASSERT_TRUE(details.details(details.details_size() - 1).UnpackTo(&retry));
+  const auto found = std::find_if(details.details().begin(), details.details().end(),
+                                  [&](const auto& detail) { return detail.UnpackTo(&retry); });
+  ASSERT_NE(found, details.details().end());
   EXPECT_GT(retry.retry_delay().seconds(), 50);
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto pushback = trailers.find("grpc-retry-pushback-ms");

@@ -238,7 +238,8 @@ TEST_F(CorsPolicyTest, AnswersPreflightsBeforeAuthentication) {
   EXPECT_EQ(response.content_type, "");
   EXPECT_EQ(HeaderOf(response, "Access-Control-Allow-Origin"), "https://app.acme.dev");
   EXPECT_EQ(HeaderOf(response, "Access-Control-Allow-Methods"), "POST, OPTIONS");
-  EXPECT_EQ(HeaderOf(response, "Access-Control-Allow-Headers"), "authorization, content-type, x-sandbox-id, traceparent, tracestate, x-request-id, x-api-key");
+  EXPECT_EQ(HeaderOf(response, "Access-Control-Allow-Headers"),
+            "authorization, content-type, x-sandbox-id, traceparent, tracestate, x-request-id, x-api-key");
   EXPECT_EQ(HeaderOf(response, "Access-Control-Max-Age"), "7200");
   EXPECT_EQ(HeaderOf(response, "Vary"), "Origin");
   EXPECT_TRUE(backend.items.empty());

@@ -175,7 +175,8 @@ TEST_F(AuditTest, RecordsEachItemOfAGatewayWithItsOwnIds) {
   EXPECT_EQ(audit_.events[0].caller, "gateway");
   EXPECT_EQ(audit_.events[0].policy, "guest");
   EXPECT_EQ(audit_.events[1].outcome, kRefused);
-  EXPECT_EQ(audit_.events[1].request_id, "");
+  EXPECT_THAT(audit_.events[1].request_id, ::testing::MatchesRegex("[a-z2-7]+"));
+  EXPECT_THAT(audit_.events[1].trace_id, SizeIs(32));
   EXPECT_EQ(audit_.events[1].client, "");
 }
 
@@ -276,10 +277,11 @@ config::v1::Audit Into(const std::string& file, bool blocking) {
 
 // Whether one event was recorded, as its request would hear.
 bool RecordOne(AuditLog& log) {
-  std::promise<bool> heard;
+  // The writer's thread may still be in set_value when the test goes on.
+  const auto heard = std::make_shared<std::promise<bool>>();
   const AuditEvent event = Full();
-  log.Record({&event, 1}, Time(), [&](bool recorded) { heard.set_value(recorded); });
-  return heard.get_future().get();
+  log.Record({&event, 1}, Time(), [heard](bool recorded) { heard->set_value(recorded); });
+  return heard->get_future().get();
 }
 
 TEST(AuditLog, WritesALineBeforeTheRequestIsAnswered) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,6 +83,7 @@ class KeptAudit final : public Audit {
  public:
   bool blocking() const override { return is_blocking; }
   void Record(std::span<const AuditEvent> recorded, Time time, std::function<void(bool)> done) override {
+    std::unique_lock lock(mutex_);
     for (const AuditEvent& event : recorded) {
       events.push_back(event);
       lines += FormatAuditEvent(event, time) + "\n";
@@ -89,6 +91,7 @@ class KeptAudit final : public Audit {
     if (is_blocking) {
       waiting.push_back(std::move(done));
     } else {
+      lock.unlock();
       done(true);
     }
   }
@@ -97,6 +100,9 @@ class KeptAudit final : public Audit {
   std::vector<AuditEvent> events;
   std::string lines;
   std::vector<std::function<void(bool)>> waiting;
+
+ private:
+  std::mutex mutex_;
 };
 
 class AuthorityFixture : public ::testing::Test {

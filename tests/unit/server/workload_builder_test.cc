@@ -1,7 +1,9 @@
 // Configuration of authenticators for workloads, and what services they are.
 
 #include <future>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include "builder_fixture.h"
 #include "gmock/gmock.h"
@@ -186,10 +188,12 @@ TEST_F(BuildWorkloads, ReadsABundleFromItsAddress) {
                                server.Url() + "\" } }]"));
   ASSERT_NE(state, nullptr);
   const nlohmann::json svid = {{"aud", "calls"}, {"sub", "spiffe://acme.dev/web"}, {"exp", 1'900'000'300}};
-  std::promise<absl::StatusOr<Principal>> promise;
+  const auto promise = std::make_shared<std::promise<absl::StatusOr<Principal>>>();
   state->authenticators.Authenticate({{{"authorization", "Bearer " + Token(svid)}}}, clock_.Now(),
-                                     [&](auto principal) { promise.set_value(std::move(principal)); });
-  EXPECT_OK(promise.get_future().get());
+                                     [promise](auto principal) { promise->set_value(std::move(principal)); });
+  EXPECT_OK(promise->get_future().get());
+  // The client's thread must have let go of the keys before this one does: they own the client.
+  while (promise.use_count() > 1) std::this_thread::yield();
 }
 
 // Two authenticators would both vouch for it, as different subjects.
