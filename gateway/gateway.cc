@@ -335,6 +335,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::v1::Gatewa
 
   http::ServerOptions server;
   server.address = config.listen().http();
+  server.metrics = &metrics;
   server.threads = config.listen().threads();
   server.body_paths = handler.token_paths;
   if (handler.sandbox) server.body_paths.push_back(kSandboxPath);

@@ -7,6 +7,7 @@
 #include "base/cookie.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "service/authenticator_metrics.h"
 
 namespace livekit::token {
 
@@ -56,8 +57,15 @@ absl::Status Failed() { return WithCredentialPresented(Refuse(v1::AUTHENTICATION
 }  // namespace
 
 AuthenticatorSet::AuthenticatorSet(std::vector<std::unique_ptr<const Authenticator>> authenticators,
-                                   std::string anonymous)
+                                   std::string anonymous, Metrics* metrics)
     : authenticators_(std::move(authenticators)), anonymous_(std::move(anonymous)) {
+  if (metrics != nullptr) {
+    for (const auto& authenticator : authenticators_) {
+      metrics_.push_back(&metrics->OfAuthenticator(authenticator->name()));
+    }
+    if (!anonymous_.empty()) anonymous_metrics_ = &metrics->OfAuthenticator(anonymous_);
+    unrecognized_metrics_ = &metrics->OfAuthenticator(kOtherSeries);
+  }
   std::set<std::string> headers = {"authorization"};
   for (const auto& authenticator : authenticators_) {
     for (auto& header : authenticator->headers()) headers.insert(std::move(header));
@@ -90,9 +98,33 @@ std::optional<Credentials> AuthenticatorSet::WithoutForeignCookies(const Credent
 void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const {
   if (const auto sorted = WithoutForeignCookies(credentials)) return Authenticate(*sorted, now, std::move(done));
   const auto selected = Select(credentials);
+  if (unrecognized_metrics_ != nullptr) {
+    AuthenticatorMetrics& metrics = MetricsOf(selected);
+    done = [&metrics, done = std::move(done)](absl::StatusOr<Principal> principal) {
+      metrics.Authenticated(principal.status());
+      done(std::move(principal));
+    };
+  }
   if (!selected.ok()) return done(selected.status());
   if (*selected == nullptr) return done(Principal{anonymous_, "", {}});
   (*selected)->Authenticate(credentials, now, std::move(done));
+}
+
+AuthenticatorMetrics& AuthenticatorSet::MetricsOf(const absl::StatusOr<const Authenticator*>& selected) const {
+  if (!selected.ok()) return *unrecognized_metrics_;
+  if (*selected == nullptr) return *anonymous_metrics_;
+  const auto at = std::find_if(authenticators_.begin(), authenticators_.end(),
+                               [&](const auto& authenticator) { return authenticator.get() == *selected; });
+  return *metrics_[static_cast<std::size_t>(at - authenticators_.begin())];
+}
+
+std::vector<JwksMetrics> AuthenticatorSet::KeyStates() const {
+  std::vector<JwksMetrics> states;
+  for (const auto& authenticator : authenticators_) {
+    const auto state = authenticator->key_state();
+    if (state) states.push_back({authenticator->name(), state->last_success, state->successes, state->failures});
+  }
+  return states;
 }
 
 void AuthenticatorSet::Explain(const Credentials& credentials, Time now, Explained done) const {

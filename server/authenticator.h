@@ -11,7 +11,9 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/network.h"
+#include "server/authn/key_source.h"
 #include "server/principal.h"
+#include "service/metrics.h"
 
 namespace livekit::token {
 
@@ -35,6 +37,8 @@ class Authenticator {
   virtual std::vector<std::string> headers() const = 0;
   // Names of the cookies that it reads in the header `cookie`, as globs.
   virtual std::vector<std::string> cookies() const { return {}; }
+  // How its keys are if it fetches them.
+  virtual std::optional<KeySourceState> key_state() const { return std::nullopt; }
   // The headers of proxies that it reads; null if it reads none.
   virtual const ProxyHeaders* proxy_headers() const { return nullptr; }
   // Whether the credentials hold one that this authenticator is responsible for, valid or not.
@@ -58,7 +62,9 @@ struct AuthenticatorVerdict {
 class AuthenticatorSet {
  public:
   // `anonymous` is the name of the anonymous authenticator; empty if there is none.
-  AuthenticatorSet(std::vector<std::unique_ptr<const Authenticator>> authenticators, std::string anonymous);
+  // `metrics`, where authentications are counted (null: nowhere), must outlive the set and its answers.
+  AuthenticatorSet(std::vector<std::unique_ptr<const Authenticator>> authenticators, std::string anonymous,
+                   Metrics* metrics = nullptr);
 
   // Authenticates by the one authenticator that recognizes the credentials. Errors: AUTHENTICATION_REQUIRED without
   // credentials where anonymous callers are unknown, and from a proxy that names no user; AMBIGUOUS_CREDENTIALS,
@@ -69,6 +75,9 @@ class AuthenticatorSet {
   // The same, and says of every authenticator what it had to do with it.
   using Explained = std::function<void(absl::StatusOr<Principal>, std::vector<AuthenticatorVerdict>)>;
   void Explain(const Credentials& credentials, Time now, Explained done) const;
+
+  // Of the authenticators that fetch their keys.
+  std::vector<JwksMetrics> KeyStates() const;
 
   // Name of the anonymous one; empty if there is none.
   const std::string& anonymous() const { return anonymous_; }
@@ -88,13 +97,18 @@ class AuthenticatorSet {
   // The credentials without cookies that are none; nothing if they are so already.
   std::optional<Credentials> WithoutForeignCookies(const Credentials& credentials) const;
   absl::StatusOr<const Authenticator*> Select(const Credentials& credentials) const;
+  // Where to count what becomes of credentials for which Select said this.
+  AuthenticatorMetrics& MetricsOf(const absl::StatusOr<const Authenticator*>& selected) const;
   std::vector<AuthenticatorVerdict> Verdicts(const Credentials& credentials) const;
 
   std::vector<std::unique_ptr<const Authenticator>> authenticators_;
   std::string anonymous_;
   std::vector<std::string> headers_;
-  std::vector<std::string> cookies_;  // globs of all authenticators
-  bool has_proxies_ = false;          // whether some authenticator reads headers of proxies
+  std::vector<std::string> cookies_;                      // globs of all authenticators
+  bool has_proxies_ = false;                              // whether some authenticator reads headers of proxies
+  std::vector<AuthenticatorMetrics*> metrics_;            // of `authenticators_`; empty: nothing is counted
+  AuthenticatorMetrics* anonymous_metrics_ = nullptr;     // null: there is none
+  AuthenticatorMetrics* unrecognized_metrics_ = nullptr;  // of credentials that none is for
 };
 
 // The token of a `Bearer` credential (RFC 6750 section 2.1; the scheme's case does not matter), or empty.

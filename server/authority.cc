@@ -35,6 +35,15 @@ absl::StatusOr<std::chrono::seconds> TtlOf(const v1::MintAccessTokenRequest& req
   return ttl;
 }
 
+// Signs, and counts how long that took.
+absl::StatusOr<SignedToken> SignCounted(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
+                                        std::chrono::system_clock::time_point now, Metrics& metrics) {
+  const auto start = std::chrono::steady_clock::now();
+  auto signed_token = Sign(key, grants, options, now);
+  if (signed_token.ok()) metrics.Signed(std::chrono::steady_clock::now() - start);
+  return signed_token;
+}
+
 void NoteService(const absl::StatusOr<const ServiceRules*>& service, AuditEvent& event) {
   if (service.ok()) event.caller = (*service)->name;
 }
@@ -198,7 +207,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
   const v1::Grants& grants = plan.decision.grants;
   LKT_RETURN_IF_ERROR(admission_.Dispatch(requester, AgentsIn(grants)));
   const ApiKey& key = *plan.project().signing_key;
-  auto signed_token = Sign(key, grants, plan.options, now);
+  auto signed_token = SignCounted(key, grants, plan.options, now, metrics_);
   LKT_RETURN_IF_ERROR(CheckSignable(plan, asked,
                                     signed_token.ok() ? absl::StatusOr<std::size_t>(signed_token->token.size())
                                                       : absl::StatusOr<std::size_t>(signed_token.status())));
@@ -396,7 +405,7 @@ absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAcc
   if (state_->deny_list.Blocks(project->name, grants, now)) {
     return RefuseField(v1::PARTICIPANT_BLOCKED, "grants.identity", "is blocked");
   }
-  auto signed_token = Sign(*project->signing_key, grants, options, now);
+  auto signed_token = SignCounted(*project->signing_key, grants, options, now, metrics_);
   if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
   project->signing_record->Signed(signed_token->expire_time);
   NoteToken(project->name, project->signing_key->id(), grants, signed_token->jti, signed_token->expire_time, event);

@@ -91,6 +91,9 @@ class TokenAuthority {
   void ExplainParticipantToken(const CallContext& context, const v1::ExplainParticipantTokenRequest& request,
                                Done<v1::ExplainParticipantTokenResponse> done) const;
 
+  // Of the authenticators that fetch their keys, for metrics.
+  std::vector<JwksMetrics> KeyStates() const { return state_->authenticators.KeyStates(); }
+
  private:
   using Time = std::chrono::system_clock::time_point;
   using WithService = std::function<void(absl::StatusOr<const ServiceRules*>)>;

@@ -18,6 +18,7 @@ struct SharedParts {
   FileSnapshot* files = nullptr;
   KeyLedger* ledger = nullptr;
   JwksPool* jwks = nullptr;
+  Metrics* metrics = nullptr;  // where authenticators count
 };
 
 // Circumstances of a start that the configuration does not hold.

@@ -39,17 +39,17 @@ LiveConfig::LiveConfig(Prepare prepare, const Clock& clock, Metrics& metrics, Au
       clock_(clock),
       metrics_(metrics),
       audit_(audit),
-      startup_(prepare_({&first_files_, &ledger_, &jwks_})) {
+      startup_(prepare_({&first_files_, &ledger_, &jwks_, &metrics_})) {
   if (startup_.state == nullptr) return;
   Use(startup_.state, first_files_);
-  metrics_.SetKeySource([this] { return MetricsOf(keys()); });
-  metrics_.SetAuditSource([this] { return audit_.dropped(); });
+  metrics_.SetServerSource([this] {
+    return ServerStatus{MetricsOf(keys()), authorities_->Current()->KeyStates(), load_->in_flight, audit_.dropped()};
+  });
 }
 
 LiveConfig::~LiveConfig() {
   Stop();
-  metrics_.SetKeySource(nullptr);
-  metrics_.SetAuditSource(nullptr);
+  metrics_.SetServerSource(nullptr);
 }
 
 void LiveConfig::Watch(TakeOver take_over) {
@@ -79,7 +79,7 @@ Reloader::State LiveConfig::state() const {
 }
 
 ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over) {
-  const ServerStartup next = prepare_({&files, &ledger_, &jwks_});
+  const ServerStartup next = prepare_({&files, &ledger_, &jwks_, &metrics_});
   if (next.state == nullptr) return next.problems;
   ConfigProblems problems = take_over(files);
   if (!problems.empty()) return problems;

@@ -130,19 +130,27 @@ std::string PeerAddress(std::string_view peer) {
 
 TokenService::TokenService(const Authorities& authorities, Metrics& metrics,
                            std::function<bool(std::string_view)> accepts_peer)
-    : authorities_(authorities), metrics_(metrics), accepts_peer_(std::move(accepts_peer)) {}
+    : authorities_(authorities),
+      accepts_peer_(std::move(accepts_peer)),
+      issue_(metrics.OfRpc("IssueParticipantToken")),
+      batch_issue_(metrics.OfRpc("BatchIssueParticipantTokens")),
+      mint_(metrics.OfRpc("MintAccessToken")),
+      batch_mint_(metrics.OfRpc("BatchMintAccessTokens")),
+      verify_(metrics.OfRpc("VerifyAccessToken")),
+      explain_(metrics.OfRpc("ExplainParticipantToken")) {}
 
 template <typename Request, typename Response>
-grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Request, Response> method,
+grpc::ServerUnaryReactor* TokenService::Run(RpcMetrics& rpc, Method<Request, Response> method,
                                             grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
                                             grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const auto start = std::chrono::steady_clock::now();
+  rpc.Started();
   // The call ends with the configuration that it began with.
   std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
   const auto call = std::make_shared<CallContext>();
-  const auto finish = [this, name, context, reactor, response, start, authority, call](absl::StatusOr<Response> result,
-                                                                                       int items = 1) {
+  const auto finish = [&rpc, context, reactor, response, start, authority, call](absl::StatusOr<Response> result,
+                                                                                 int items = 1) {
     grpc::Status status = ToRpcStatus(result.status(), call->request_id);
     bool own_buffer = true;
     if (result.ok()) status = grpc::SerializationTraits<Response>::Serialize(*result, response, &own_buffer);
@@ -152,8 +160,8 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
       context->AddTrailingMetadata("grpc-retry-pushback-ms", "-1");
     }
     const auto duration = std::chrono::steady_clock::now() - start;
-    metrics_.Rpc(name, static_cast<absl::StatusCode>(status.error_code()), duration);
-    LogCall(name, result.status(), duration, *call, items, authority->access_log_sample());
+    rpc.Ended(static_cast<absl::StatusCode>(status.error_code()), duration);
+    LogCall(rpc.method(), result.status(), duration, *call, items, authority->access_log_sample());
     AnswerRequestId(*context, call->request_id, status.ok());
     reactor->Finish(status);
   };
@@ -183,7 +191,7 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
                                  finish(std::move(result), items);
                                });
   } catch (const std::exception&) {
-    Log(LogLevel::kError, "exception", {{"method", name}});
+    Log(LogLevel::kError, "exception", {{"method", std::string_view(rpc.method())}});
     finish(Refuse(v1::INTERNAL));
   }
   return reactor;
@@ -192,35 +200,35 @@ grpc::ServerUnaryReactor* TokenService::Run(std::string_view name, Method<Reques
 grpc::ServerUnaryReactor* TokenService::IssueParticipantToken(grpc::CallbackServerContext* context,
                                                               const grpc::ByteBuffer* request,
                                                               grpc::ByteBuffer* response) {
-  return Run("IssueParticipantToken", &TokenAuthority::IssueParticipantToken, context, request, response);
+  return Run(issue_, &TokenAuthority::IssueParticipantToken, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::BatchIssueParticipantTokens(grpc::CallbackServerContext* context,
                                                                     const grpc::ByteBuffer* request,
                                                                     grpc::ByteBuffer* response) {
-  return Run("BatchIssueParticipantTokens", &TokenAuthority::BatchIssueParticipantTokens, context, request, response);
+  return Run(batch_issue_, &TokenAuthority::BatchIssueParticipantTokens, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::MintAccessToken(grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-  return Run("MintAccessToken", &TokenAuthority::MintAccessToken, context, request, response);
+  return Run(mint_, &TokenAuthority::MintAccessToken, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::BatchMintAccessTokens(grpc::CallbackServerContext* context,
                                                               const grpc::ByteBuffer* request,
                                                               grpc::ByteBuffer* response) {
-  return Run("BatchMintAccessTokens", &TokenAuthority::BatchMintAccessTokens, context, request, response);
+  return Run(batch_mint_, &TokenAuthority::BatchMintAccessTokens, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::VerifyAccessToken(grpc::CallbackServerContext* context,
                                                           const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-  return Run("VerifyAccessToken", &TokenAuthority::VerifyAccessToken, context, request, response);
+  return Run(verify_, &TokenAuthority::VerifyAccessToken, context, request, response);
 }
 
 grpc::ServerUnaryReactor* TokenService::ExplainParticipantToken(grpc::CallbackServerContext* context,
                                                                 const grpc::ByteBuffer* request,
                                                                 grpc::ByteBuffer* response) {
-  return Run("ExplainParticipantToken", &TokenAuthority::ExplainParticipantToken, context, request, response);
+  return Run(explain_, &TokenAuthority::ExplainParticipantToken, context, request, response);
 }
 
 }  // namespace livekit::token

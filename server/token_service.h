@@ -9,6 +9,7 @@
 #include "server/authorities.h"
 #include "server/authority.h"
 #include "service/metrics.h"
+#include "service/rpc_metrics.h"
 
 namespace livekit::token {
 
@@ -51,13 +52,17 @@ class TokenService final : public RawTokenService {
 
   // Runs one call: the only place where calls begin and end.
   template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* Run(std::string_view name, Method<Request, Response> method,
-                                grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
-                                grpc::ByteBuffer* response);
+  grpc::ServerUnaryReactor* Run(RpcMetrics& rpc, Method<Request, Response> method, grpc::CallbackServerContext* context,
+                                const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response);
 
   const Authorities& authorities_;
-  Metrics& metrics_;
   std::function<bool(std::string_view)> accepts_peer_;
+  RpcMetrics& issue_;
+  RpcMetrics& batch_issue_;
+  RpcMetrics& mint_;
+  RpcMetrics& batch_mint_;
+  RpcMetrics& verify_;
+  RpcMetrics& explain_;
 };
 
 // The address inside what gRPC calls a peer, such as `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000` or `unix:/path`; unix

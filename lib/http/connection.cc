@@ -39,8 +39,15 @@ Connection::Connection(std::unique_ptr<Transport> transport, std::string peer_ad
 
 Connection::~Connection() { Close(); }
 
+void Connection::SetHandling(bool handling) {
+  Metrics* const metrics = loop_.server.options.metrics;
+  if (std::exchange(handling_, handling) == handling || metrics == nullptr) return;
+  metrics->HttpActiveRequests(handling ? 1 : -1);
+}
+
 void Connection::Close() {
   state_ = State::kClosed;
+  SetHandling(false);
   loop_.timers.Clear(*this);
   if (reply_) std::exchange(reply_, nullptr)->connection = nullptr;
 }
@@ -228,6 +235,7 @@ void Connection::TakeHead() {
 
 void Connection::Handle() {
   state_ = State::kHandling;
+  SetHandling(true);
   reply_ = std::make_shared<Reply>(loop_.mailbox, this);
   // Kept beyond the call, whatever becomes of this connection in it.
   const std::shared_ptr<Reply> reply = reply_;
@@ -258,6 +266,7 @@ void Connection::Refuse(v1::ErrorReason reason) {
 }
 
 void Connection::Answer(const Response& response) {
+  SetHandling(false);
   const bool close = unread_ || response.close || !framer_->head().keep_alive || MustClose();
   WriteOptions options;
   options.without_body = request_.method == "HEAD";

@@ -75,6 +75,8 @@ class Connection final : public Timer {
 
   // Goes on until something must be waited for (false) or its turn is over (true).
   bool Advance();
+  // The handler has the request, or has it no more.
+  void SetHandling(bool handling);
   // One step; whether another may follow at once.
   bool ReadStep();
   bool WriteStep();
@@ -108,6 +110,7 @@ class Connection final : public Timer {
   bool readable_ = false;      // the socket may have something; an edge-triggered event tells only once
   bool peer_ended_ = false;    // the end is what the socket has last
   bool served_ = false;        // a request has been answered
+  bool handling_ = false;      // the handler has the request
   bool head_taken_ = false;    // request_ has what the head says
   bool is_answer_ = false;     // what is being written is an answer, not `100 Continue`
   bool close_after_ = false;   // the connection ends after it

@@ -226,11 +226,12 @@ void Loop::Place(Accepted accepted) {
   }
   // Counted before it is there, lest a burst be given to one loop as a whole.
   ++target->load_;
-  ++state_.server.connections;
+  state_.server.Count();
   if (target == this) return Add(std::move(accepted));
   try {
     target->Adopt(std::move(accepted));
   } catch (const std::bad_alloc&) {
+    state_.server.Reject(HttpRejection::kMemory);
     target->Forget();
   }
 }
@@ -257,20 +258,26 @@ void Loop::Add(Accepted accepted) {
   const int over = over_limit();
   // So many more are told to come back later. Beyond, the end of the connection has to say it.
   if (over > std::max(kLeastRefused, limit / 16) || accepted.fd.get() - state_.server.first_reserved >= kLeastRefused) {
+    state_.server.Reject(HttpRejection::kFull);
     return Forget();
   }
+  if (over > 0) state_.server.Reject(HttpRejection::kBusy);
   try {
     const auto tls = state_.server.tls.Get();
     auto transport = tls ? tls->Accept(std::move(accepted.fd)) : MakePlainTransport(std::move(accepted.fd));
     connections_.push_back(
         std::make_unique<Connection>(std::move(transport), std::move(accepted.peer_address), state_, over > 0));
   } catch (const std::bad_alloc&) {
+    state_.server.Reject(HttpRejection::kMemory);
     return Forget();
   }
   Connection& added = *connections_.back();
   added.index = connections_.size() - 1;
   // Edge-triggered, both ways: no call to the kernel when what is waited for changes.
-  if (!Watch(epoll_, added.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &added)) Remove(added);
+  if (!Watch(epoll_, added.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &added)) {
+    state_.server.Reject(HttpRejection::kMemory);
+    Remove(added);
+  }
 }
 
 void Loop::MakeRoom() {

@@ -16,6 +16,7 @@
 #include "livekit/token/v1/errors.pb.h"
 #include "service/heartbeat.h"
 #include "service/limits.h"
+#include "service/metrics.h"
 
 namespace livekit::token::http {
 
@@ -81,6 +82,8 @@ struct ServerOptions {
   std::shared_ptr<TlsContext> tls;  // null: plain HTTP
   // Where each thread beats; null: nowhere.
   Heartbeats* heartbeats = nullptr;
+  // Where connections and requests in progress are counted; null: nowhere.
+  Metrics* metrics = nullptr;
   // Called once or more, by any thread, when a socket that listens is gone for good. Null: nobody cares.
   std::function<void()> on_listener_lost = nullptr;
   // Whether its connections may take the descriptors that are kept for other uses (descriptors.h).
@@ -92,8 +95,8 @@ struct ServerOptions {
 // Thread safety: all methods may be called concurrently.
 class Server {
  public:
-  // Binds and serves. Errors: the address is not valid or cannot be bound. `handler` and `options.heartbeats` must
-  // outlive the server.
+  // Binds and serves. Errors: the address is not valid or cannot be bound. `handler`, `options.heartbeats` and
+  // `options.metrics` must outlive the server.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, Handler& handler);
   virtual ~Server() = default;
 

@@ -45,9 +45,19 @@ class ServerState {
         tls(o.tls),
         accepting_(loops) {}
 
+  // One connection has been accepted.
+  void Count() {
+    ++connections;
+    if (options.metrics != nullptr) options.metrics->HttpConnections(1);
+  }
   // One connection has ended, or was not taken.
   void Forget() {
+    if (options.metrics != nullptr) options.metrics->HttpConnections(-1);
     if (--connections == 0 && draining) Tell();
+  }
+  // One connection is not served.
+  void Reject(HttpRejection reason) {
+    if (options.metrics != nullptr) options.metrics->HttpConnectionRejected(reason);
   }
   // One loop accepts no more.
   void StopAccepting() {

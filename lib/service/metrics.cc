@@ -1,7 +1,9 @@
 #include "service/metrics.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -11,34 +13,15 @@
 #include "base/status.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
+#include "service/authenticator_metrics.h"
 #include "service/process_metrics.h"
+#include "service/rpc_metrics.h"
 #include "service/series.h"
 
 namespace livekit::token {
 namespace {
 
 double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
-
-// Made anew each time, since keys come and go.
-std::vector<prometheus::MetricFamily> KeyFamilies(const std::vector<KeyMetrics>& keys) {
-  auto states = MakeFamily(Metric("livekit_token_key_state"));
-  auto expiries = MakeFamily(Metric("livekit_token_key_latest_expiry_timestamp_seconds"));
-  auto removables = MakeFamily(Metric("livekit_token_key_removable_timestamp_seconds"));
-  auto active = MakeFamily(Metric("livekit_token_active_keys"));
-  int signing = 0;
-  for (const KeyMetrics& key : keys) {
-    for (const std::string_view state : kKeyStates) {
-      AddValue(states, {{"project", key.project}, {"key", key.key_id}, {"state", std::string(state)}},
-               state == key.state ? 1 : 0);
-    }
-    signing += int{key.state == "active"};
-    const std::vector<prometheus::ClientMetric::Label> labels = {{"project", key.project}, {"key", key.key_id}};
-    if (key.latest_expiry) AddValue(expiries, labels, static_cast<double>(UnixSeconds(*key.latest_expiry)));
-    if (key.removable) AddValue(removables, labels, static_cast<double>(UnixSeconds(*key.removable)));
-  }
-  AddValue(active, {}, signing);
-  return {std::move(states), std::move(expiries), std::move(removables), std::move(active)};
-}
 
 // One series at a time: those of former generations would stay.
 prometheus::MetricFamily GenerationFamily(const std::string& generation) {
@@ -56,31 +39,55 @@ struct Metrics::Impl {
 
   explicit Impl(unsigned p) : programs(p) {}
 
+  // Those of one name, made when it is first asked for.
+  template <typename T, typename... Args>
+  T& Of(std::map<std::string, std::unique_ptr<T>, std::less<>>& all, std::string_view name, Args&... args) {
+    const std::lock_guard lock(mutex);
+    auto it = all.find(name);
+    if (it == all.end()) it = all.emplace(name, std::make_unique<T>(std::string(name), args...)).first;
+    return *it->second;
+  }
+  prometheus::Counter& SingleCounter(const MetricRow& row) { return Single<prometheus::Counter>(registry, row); }
+  prometheus::Gauge& SingleGauge(const MetricRow& row) { return Single<prometheus::Gauge>(registry, row); }
+
   const unsigned programs;
   prometheus::Registry registry;
   ProcessMetrics process;
-  std::function<std::vector<KeyMetrics>()> keys;
-  std::function<std::uint64_t()> audit_dropped;
-  std::mutex generation_mutex;
-  std::string current_generation;  // guarded by generation_mutex; empty before there is one
+  std::function<ServerStatus()> server_source;
 
   Counter issued{registry, Metric("livekit_token_issued_total")};
   Counter denied{registry, Metric("livekit_token_denied_total")};
+  Histogram sign{registry, Metric("livekit_token_sign_duration_seconds")};
+  // The only algorithm that LiveKit takes.
+  prometheus::Histogram& sign_hs256 = sign.Get({"HS256"});
+  Counter authentications{registry, Metric("livekit_token_authentications_total")};
+  Histogram authenticator_requests{registry, Metric("livekit_token_authenticator_request_duration_seconds")};
   Counter rate_limited{registry, Metric("ratelimit_rejected_total")};
-  Counter unknown_fields{registry, Metric("livekit_token_unknown_fields_total")};
+  prometheus::Counter& unknown_fields = SingleCounter(Metric("livekit_token_unknown_fields_total"));
   Histogram http{registry, Metric("http_server_request_duration_seconds")};
-  Histogram rpc{registry, Metric("grpc_server_call_duration_seconds")};
+  prometheus::Gauge& http_active = SingleGauge(Metric("http_server_active_requests"));
+  prometheus::Gauge& http_connections = SingleGauge(Metric("http_server_connections"));
+  Counter http_rejected{registry, Metric("http_server_connections_rejected_total")};
+  Counter rpcs_started{registry, Metric("grpc_server_call_started_total")};
+  Histogram rpcs{registry, Metric("grpc_server_call_duration_seconds")};
   Counter attempts_started{registry, Metric("grpc_client_attempt_started_total")};
   Histogram attempts{registry, Metric("grpc_client_attempt_duration_seconds")};
-  Gauge reload_successful{registry, Metric("config_last_reload_successful")};
-  Gauge reload_time{registry, Metric("config_last_reload_success_timestamp_seconds")};
+  prometheus::Gauge& reload_successful = SingleGauge(Metric("config_last_reload_successful"));
+  prometheus::Gauge& reload_time = SingleGauge(Metric("config_last_reload_success_timestamp_seconds"));
   Gauge tls_not_after{registry, Metric("tls_certificate_not_after_timestamp_seconds")};
-  Gauge draining{registry, Metric("livekit_token_draining")};
+  prometheus::Counter& clock_jumps = SingleCounter(Metric("clock_jumps_total"));
+  prometheus::Gauge& draining = SingleGauge(Metric("livekit_token_draining"));
   Gauge build_info{registry, Metric("livekit_token_build_info")};
+
+  std::mutex mutex;        // guards what follows
+  std::string generation;  // empty before there is one
+  std::map<std::string, std::unique_ptr<RpcMetrics>, std::less<>> by_rpc;
+  std::map<std::string, std::unique_ptr<AuthenticatorMetrics>, std::less<>> by_authenticator;
 };
 
 Metrics::Metrics(unsigned programs) : impl_(std::make_unique<Impl>(programs)) {
   impl_->build_info.Get({LIVEKIT_TOKEN_VERSION, LIVEKIT_TOKEN_REVISION}).Set(1);
+  for (const std::string_view reason : kHttpRejections) impl_->http_rejected.Get({reason});
 }
 
 Metrics::~Metrics() = default;
@@ -90,8 +97,20 @@ void Metrics::HttpRequest(std::string_view method, std::string_view route, int s
   impl_->http.Get({method, route, std::to_string(status)}).Observe(Seconds(duration));
 }
 
-void Metrics::Rpc(std::string_view method, absl::StatusCode code, std::chrono::nanoseconds duration) {
-  impl_->rpc.Get({method, absl::StatusCodeToString(code)}).Observe(Seconds(duration));
+void Metrics::HttpActiveRequests(int change) { impl_->http_active.Increment(change); }
+
+void Metrics::HttpConnections(int change) { impl_->http_connections.Increment(change); }
+
+void Metrics::HttpConnectionRejected(HttpRejection reason) {
+  impl_->http_rejected.Get({kHttpRejections[static_cast<std::size_t>(reason)]}).Increment();
+}
+
+RpcMetrics& Metrics::OfRpc(std::string_view method) {
+  return impl_->Of(impl_->by_rpc, method, impl_->rpcs_started, impl_->rpcs);
+}
+
+AuthenticatorMetrics& Metrics::OfAuthenticator(std::string_view name) {
+  return impl_->Of(impl_->by_authenticator, name, impl_->authentications, impl_->authenticator_requests);
 }
 
 void Metrics::AttemptStarted(std::string_view method) { impl_->attempts_started.Get({method}).Increment(); }
@@ -109,32 +128,34 @@ void Metrics::Denied(std::string_view caller, v1::ErrorReason reason) {
   impl_->denied.Get({caller, v1::ErrorReason_Name(GetReasonInfo(reason).reason)}).Increment();
 }
 
+void Metrics::Signed(std::chrono::nanoseconds duration) { impl_->sign_hs256.Observe(Seconds(duration)); }
+
 void Metrics::RateLimited(LimitScope scope) { impl_->rate_limited.Get({LimitScopeName(scope)}).Increment(); }
 
 void Metrics::UnknownFields(int count) {
-  if (count > 0) impl_->unknown_fields.Get({}).Increment(count);
+  if (count > 0) impl_->unknown_fields.Increment(count);
 }
 
 void Metrics::ConfigLoaded(const std::string& generation, std::chrono::system_clock::time_point now) {
   {
-    const std::lock_guard lock(impl_->generation_mutex);
-    impl_->current_generation = generation;
+    const std::lock_guard lock(impl_->mutex);
+    impl_->generation = generation;
   }
-  impl_->reload_successful.Get({}).Set(1);
-  impl_->reload_time.Get({}).Set(static_cast<double>(UnixSeconds(now)));
+  impl_->reload_successful.Set(1);
+  impl_->reload_time.Set(static_cast<double>(UnixSeconds(now)));
 }
 
-void Metrics::ConfigRefused() { impl_->reload_successful.Get({}).Set(0); }
+void Metrics::ConfigRefused() { impl_->reload_successful.Set(0); }
 
-void Metrics::SetKeySource(std::function<std::vector<KeyMetrics>()> source) { impl_->keys = std::move(source); }
+void Metrics::SetServerSource(std::function<ServerStatus()> source) { impl_->server_source = std::move(source); }
 
-void Metrics::SetAuditSource(std::function<std::uint64_t()> dropped) { impl_->audit_dropped = std::move(dropped); }
+void Metrics::ClockJumped() { impl_->clock_jumps.Increment(); }
 
 void Metrics::TlsCertificate(std::string_view role, std::chrono::sys_seconds not_after) {
   impl_->tls_not_after.Get({role}).Set(static_cast<double>(not_after.time_since_epoch().count()));
 }
 
-void Metrics::Draining() { impl_->draining.Get({}).Set(1); }
+void Metrics::Draining() { impl_->draining.Set(1); }
 
 std::string Metrics::Serialize() const {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
@@ -142,14 +163,10 @@ std::string Metrics::Serialize() const {
     std::move(more.begin(), more.end(), std::back_inserter(families));
   };
   {
-    const std::lock_guard lock(impl_->generation_mutex);
-    if (!impl_->current_generation.empty()) add({GenerationFamily(impl_->current_generation)});
+    const std::lock_guard lock(impl_->mutex);
+    if (!impl_->generation.empty()) add({GenerationFamily(impl_->generation)});
   }
-  if (impl_->keys) add(KeyFamilies(impl_->keys()));
-  if (impl_->audit_dropped) {
-    add({MakeFamily(Metric("livekit_token_audit_dropped_total"))});
-    AddValue(families.back(), {}, static_cast<double>(impl_->audit_dropped()));
-  }
+  if (impl_->server_source) add(StatusFamilies(impl_->server_source()));
   add(impl_->process.Collect());
   std::erase_if(families, [this](const prometheus::MetricFamily& family) {
     const MetricRow* const row = FindMetric(family.name);

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "service/clock_watch.h"
 #include "service/log.h"
 
 namespace livekit::token {
@@ -73,6 +74,10 @@ class Watcher {
     const bool ready = service_.lifecycle.Ready();
     if (ready != was_ready_ && service_.set_ready) service_.set_ready(ready);
     was_ready_ = ready;
+    if (const auto jump = clock_.Look(std::chrono::system_clock::now(), Clock::now())) {
+      service_.metrics.ClockJumped();
+      Log(LogLevel::kWarn, "clock_jump", {{"seconds", jump->count()}});
+    }
     const std::vector<std::string> late = service_.heartbeats.Late(Clock::now());
     if (late.empty()) service_.systemd.Watchdog();
     if (was_stuck_ && late.empty()) Log(LogLevel::kInfo, "no_longer_stuck");
@@ -81,6 +86,7 @@ class Watcher {
   }
 
   const Service& service_;
+  ClockWatch clock_{std::chrono::system_clock::now(), Clock::now()};
   bool was_ready_ = false;
   bool was_stuck_ = false;
   std::mutex mutex_;

@@ -25,20 +25,25 @@ namespace livekit::token {
 // Most series of one metric, the one for all others included: whoever reads metrics keeps each of them in memory.
 inline constexpr std::size_t kMaxSeries = 100;
 
-// The value of every label of the series that stands for all others.
-inline constexpr std::string_view kOtherSeries = "_OTHER";
+template <typename T>
+prometheus::Family<T>& MakeFamilyOf(prometheus::Registry& registry, const MetricRow& row) {
+  return prometheus::detail::Builder<T>().Name(std::string(row.name)).Help(std::string(row.help)).Register(registry);
+}
 
-// The series of one metric. prometheus-cpp makes a new series, with all its buckets, at every look-up by labels and
-// then throws it away; so those that are known are kept here.
+// The one series of a counter or gauge without labels, which is there from the start.
+template <typename T>
+T& Single(prometheus::Registry& registry, const MetricRow& row) {
+  return MakeFamilyOf<T>(registry, row).Add({});
+}
+
+// The series of a metric with labels. prometheus-cpp makes a new series, with all its buckets, at every look-up by
+// labels and then throws it away; so those that are known are kept here.
 //
 // Thread safety: all methods may be called concurrently. What they return lives as long as the registry.
 template <typename T>
 class Series {
  public:
-  Series(prometheus::Registry& registry, const MetricRow& row) : row_(row), family_(Build(registry, row)) {
-    // A metric without labels is there from the start.
-    if (label_count() == 0) Get({});
-  }
+  Series(prometheus::Registry& registry, const MetricRow& row) : row_(row), family_(MakeFamilyOf<T>(registry, row)) {}
 
   // The series with these values, one for each label of the row. From the hundredth on all are the same.
   T& Get(std::initializer_list<std::string_view> values) {
@@ -52,7 +57,7 @@ class Series {
     }
     std::unique_lock lock(mutex_);
     if (const auto it = known_.find(key); it != known_.end()) return *it->second;
-    if (known_.size() + 1 < kMaxSeries || label_count() == 0) {
+    if (known_.size() + 1 < kMaxSeries) {
       T& series = Add(values);
       known_.emplace(std::move(key), &series);
       return series;
@@ -65,10 +70,6 @@ class Series {
   }
 
  private:
-  static prometheus::Family<T>& Build(prometheus::Registry& registry, const MetricRow& row) {
-    return prometheus::detail::Builder<T>().Name(std::string(row.name)).Help(std::string(row.help)).Register(registry);
-  }
-
   std::size_t label_count() const {
     std::size_t count = 0;
     while (count < row_.labels.size() && !row_.labels[count].empty()) ++count;

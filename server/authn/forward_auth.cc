@@ -104,6 +104,7 @@ ForwardAuthenticator::ForwardAuthenticator(ForwardAuthOptions options, std::uniq
     : options_(std::move(options)), inquiry_(std::move(client), [this] {
         InquiryOptions inquiry;
         inquiry.authenticator = options_.name;
+        inquiry.metrics = options_.metrics;
         inquiry.cache_ttl = options_.cache_ttl;
         inquiry.read = [name = options_.name, rules = options_.rules](const http::ClientResponse& response, Time) {
           return ReadForwardAuth(name, rules, response);

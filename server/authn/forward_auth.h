@@ -28,8 +28,9 @@ struct ForwardAuthRules {
 
 struct ForwardAuthOptions {
   std::string name;
-  std::vector<std::string> headers;  // that are passed on, in lower case
-  std::vector<std::string> cookies;  // and cookies, as globs of their names
+  AuthenticatorMetrics* metrics = nullptr;  // see InquiryOptions
+  std::vector<std::string> headers;         // that are passed on, in lower case
+  std::vector<std::string> cookies;         // and cookies, as globs of their names
   ForwardAuthRules rules;
   http::ClientRequest request;        // where to ask, and for how long
   std::chrono::seconds cache_ttl{0};  // 0: nothing is remembered

@@ -25,6 +25,12 @@ class Inquiry::Memory {
   VerifiedTokens& answers() { return answers_; }
   const void* basis() const { return basis_.get(); }
 
+  // Counts an answer to what was asked at `start`.
+  void Count(const absl::Status& outcome, std::chrono::steady_clock::time_point start) const {
+    if (options_.metrics == nullptr) return;
+    options_.metrics->Asked(outcome, std::chrono::steady_clock::now() - start);
+  }
+
   absl::StatusOr<Principal> Take(const VerifiedTokens::Digest& digest, std::size_t bytes, Time now,
                                  const absl::StatusOr<http::ClientResponse>& response) {
     auto answer = response.ok() ? options_.read(*response, now)
@@ -69,10 +75,13 @@ void Inquiry::Ask(std::string_view key, http::ClientRequest request, Time now, A
     digest = memory_->answers().DigestOf(key);
     if (const auto known = memory_->answers().Find(digest, now, memory_->basis())) return done(*known);
   }
-  client_->Fetch(std::move(request), [memory = memory_, digest, bytes = key.size(), now,
-                                      done = std::move(done)](const absl::StatusOr<http::ClientResponse>& response) {
-    done(memory->Take(digest, bytes, now, response));
-  });
+  client_->Fetch(std::move(request),
+                 [memory = memory_, digest, bytes = key.size(), now, start = std::chrono::steady_clock::now(),
+                  done = std::move(done)](const absl::StatusOr<http::ClientResponse>& response) {
+                   auto principal = memory->Take(digest, bytes, now, response);
+                   memory->Count(principal.status(), start);
+                   done(std::move(principal));
+                 });
 }
 
 std::size_t Inquiry::remembered() const { return memory_->answers().size(); }

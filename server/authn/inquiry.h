@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "server/authenticator.h"
 #include "server/principal.h"
+#include "service/authenticator_metrics.h"
 
 namespace livekit::token {
 
@@ -23,9 +24,10 @@ struct InquiryAnswer {
 };
 
 struct InquiryOptions {
-  std::string authenticator;           // for the log
-  std::chrono::seconds cache_ttl{0};   // for how long an answer is remembered; 0: not at all
-  std::size_t cache_entries = 10'000;  // most answers that are
+  std::string authenticator;                // for the log
+  AuthenticatorMetrics* metrics = nullptr;  // must outlive every answer; null: nothing is counted
+  std::chrono::seconds cache_ttl{0};        // for how long an answer is remembered; 0: not at all
+  std::size_t cache_entries = 10'000;       // most answers that are
   // The principal in an answer of any status, or why there is none: AUTHENTICATION_FAILED if the credential is not
   // good, UNAVAILABLE if the answer says nothing about it, both with a detail (WithDetail) for the operator. That is in
   // the debug log, and of UNAVAILABLE and answers of status 500 and above also in a warning, at most once in ten

@@ -99,6 +99,7 @@ IntrospectionAuthenticator::IntrospectionAuthenticator(IntrospectionOptions opti
     : options_(std::move(options)), inquiry_(std::move(client), [this] {
         InquiryOptions inquiry;
         inquiry.authenticator = options_.name;
+        inquiry.metrics = options_.metrics;
         inquiry.cache_ttl = options_.cache_ttl;
         inquiry.read = [name = options_.name, rules = options_.rules](const http::ClientResponse& response, Time now) {
           return ReadIntrospection(name, rules, response, now);

@@ -37,6 +37,7 @@ enum class ClientAuth { kBasic, kPost };
 
 struct IntrospectionOptions {
   std::string name;
+  AuthenticatorMetrics* metrics = nullptr;  // see InquiryOptions
   // In lower case. In `authorization` the token stands behind `Bearer`, in others alone.
   std::string header = "authorization";
   // Whether tokens in kCallerHeader are read. Opaque tokens do not tell whose they are, so that only one authenticator

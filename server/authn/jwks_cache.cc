@@ -51,7 +51,7 @@ std::shared_ptr<const jose::KeySet> JwksCache::Current(SteadyTime now) const {
 JwksState JwksCache::state(SteadyTime now) const {
   const std::lock_guard lock(mutex_);
   const Keys keys = Usable(now);
-  return {last_success_, last_error_, keys == nullptr ? 0 : keys->size()};
+  return {last_success_, last_error_, keys == nullptr ? 0 : keys->size(), successes_, fetch_failures_};
 }
 
 bool JwksCache::IsKnownUnknown(std::string_view kid, SteadyTime now) {
@@ -169,6 +169,7 @@ void JwksCache::Finish(Cause cause, const absl::StatusOr<JwksDocument>& document
       last_success_ = now;
     }
     last_error_ = error;
+    ++(read.ok() ? successes_ : fetch_failures_);
     keys = Usable(now);
     waiters.swap(waiters_);
     for (const Waiter& waiter : waiters) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -52,8 +53,10 @@ struct JwksDocument {
 // For metrics.
 struct JwksState {
   std::optional<SteadyTime> last_success;
-  std::string last_error;  // our own sentence; empty after a success
-  std::size_t keys = 0;    // that may be used
+  std::string last_error;       // our own sentence; empty after a success
+  std::size_t keys = 0;         // that may be used
+  std::uint64_t successes = 0;  // fetches
+  std::uint64_t failures = 0;
 };
 
 // The keys of one issuer.
@@ -136,6 +139,8 @@ class JwksCache : public std::enable_shared_from_this<JwksCache> {
   std::optional<std::chrono::seconds> refresh_hint_;
   std::optional<SteadyTime> last_success_;
   std::string last_error_;
+  std::uint64_t successes_ = 0;
+  std::uint64_t fetch_failures_ = 0;
   bool fetching_ = false;
   bool refresh_is_due_ = false;           // as soon as the fetch ends that is under way
   int failures_ = 0;                      // of scheduled refreshes in a row

@@ -50,10 +50,10 @@ std::shared_ptr<const jose::KeySet> JwksSource::Current(Time /*now*/) const {
   return cache_->Current(SteadyClock::now());
 }
 
-JwksSourceState JwksSource::state() const {
+std::optional<KeySourceState> JwksSource::state() const {
   const SteadyTime now = SteadyClock::now();
   JwksState state = cache_->state(now);
-  JwksSourceState result{std::nullopt, std::move(state.last_error), state.keys};
+  KeySourceState result{std::nullopt, std::move(state.last_error), state.keys, state.successes, state.failures};
   if (state.last_success) {
     result.last_success = SystemClock().Now() - std::chrono::duration_cast<Time::duration>(now - *state.last_success);
   }

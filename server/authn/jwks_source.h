@@ -1,10 +1,8 @@
 // The keys of an issuer that publishes them.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -14,13 +12,6 @@
 #include "server/authn/key_source.h"
 
 namespace livekit::token {
-
-// How an issuer's keys are, for metrics.
-struct JwksSourceState {
-  std::optional<Time> last_success;
-  std::string last_error;  // our own sentence; empty after a success
-  std::size_t keys = 0;    // that may be used now
-};
 
 // A JSON Web Key Set over HTTP, refreshed as JwksCache says. The first fetch begins with the object, and nothing waits
 // for it: a service starts also when an issuer is down.
@@ -35,7 +26,7 @@ class JwksSource final : public KeySource {
   // `now` is not used: the age of keys is measured by a clock that is never set.
   void Get(std::string_view kid, Time now, Done done) override;
   std::shared_ptr<const jose::KeySet> Current(Time now) const override;
-  JwksSourceState state() const;
+  std::optional<KeySourceState> state() const override;
 
  private:
   const std::shared_ptr<JwksCache> cache_;

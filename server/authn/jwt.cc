@@ -161,6 +161,8 @@ void JwtAuthenticator::Authenticate(const Credentials& credentials, Time now, Do
   });
 }
 
+std::optional<KeySourceState> JwtAuthenticator::key_state() const { return core_->source().state(); }
+
 std::size_t JwtAuthenticator::cached_tokens() const { return core_->cache().size(); }
 
 }  // namespace livekit::token

@@ -41,6 +41,8 @@ class JwtAuthenticator final : public Authenticator {
   // `done` may be called after this object is gone.
   void Authenticate(const Credentials& credentials, Time now, Done done) const override;
 
+  std::optional<KeySourceState> key_state() const override;
+
   // For tests.
   std::size_t cached_tokens() const;
 

@@ -1,8 +1,12 @@
 // Where the keys of an issuer come from.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +15,15 @@
 #include "jose/verification_key.h"
 
 namespace livekit::token {
+
+// How an issuer's published keys are, for metrics.
+struct KeySourceState {
+  std::optional<Time> last_success;
+  std::string last_error;       // our own sentence; empty after a success
+  std::size_t keys = 0;         // that may be used now
+  std::uint64_t successes = 0;  // fetches
+  std::uint64_t failures = 0;
+};
 
 // Keys of one issuer. A set that has been handed over never changes: new keys come as a new set.
 //
@@ -28,6 +41,8 @@ class KeySource {
   // set is believed only while it is the current one, so a source should keep its set as long as a fetch brings nothing
   // new.
   virtual std::shared_ptr<const jose::KeySet> Current(Time now) const = 0;
+  // Nothing if they are not fetched.
+  virtual std::optional<KeySourceState> state() const { return std::nullopt; }
 };
 
 // Keys that do not change.

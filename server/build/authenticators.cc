@@ -88,7 +88,7 @@ class AuthenticatorBuilder {
     if (context_.client_certificates && !has_mtls_) {
       context_.Warning("listen.tls.client_ca_file", "identifies nobody without an authenticator of kind `mtls`");
     }
-    return AuthenticatorSet(std::move(authenticators_), context_.anonymous);
+    return AuthenticatorSet(std::move(authenticators_), context_.anonymous, context_.metrics);
   }
 
  private:

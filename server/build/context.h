@@ -18,16 +18,26 @@
 #include "livekit/token/v1/grants.pb.h"
 #include "server/authority_builder.h"
 #include "server/projects.h"
+#include "service/metrics.h"
 
 namespace livekit::token::build {
 
 // Collects what is wrong with a configuration, and what its later parts refer to.
 struct Context {
   Context(const BuildOptions& build_options, const SharedParts& shared)
-      : options(build_options), files(*shared.files), ledger(*shared.ledger), jwks(*shared.jwks) {}
+      : options(build_options),
+        files(*shared.files),
+        ledger(*shared.ledger),
+        jwks(*shared.jwks),
+        metrics(shared.metrics) {}
 
   void Problem(const std::string& path, std::string message) { problems.push_back({path, std::move(message)}); }
   void Warning(const std::string& path, std::string message) { warnings.push_back({path, std::move(message)}); }
+
+  // Where an authenticator counts; null: nowhere.
+  AuthenticatorMetrics* MetricsOf(const std::string& authenticator) const {
+    return metrics == nullptr ? nullptr : &metrics->OfAuthenticator(authenticator);
+  }
 
   // Notes a name that is missing or there twice.
   void CheckName(const std::string& path, const std::string& name, std::set<std::string>& seen);
@@ -52,6 +62,7 @@ struct Context {
   FileSnapshot& files;
   KeyLedger& ledger;
   JwksPool& jwks;
+  Metrics* metrics;  // null: nothing is counted
   ConfigProblems problems;
   ConfigProblems warnings;
   std::vector<std::shared_ptr<const Project>> projects;

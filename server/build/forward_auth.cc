@@ -26,6 +26,7 @@ class ForwardAuthBuilder {
     const std::size_t before = context_.problems.size();
     ForwardAuthOptions options;
     options.name = name;
+    options.metrics = context_.MetricsOf(name);
     options.headers = Headers();
     options.cookies = Cookies();
     if (forward_.forward_headers().empty() && forward_.forward_cookies().empty()) {

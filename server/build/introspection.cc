@@ -23,6 +23,7 @@ class IntrospectionBuilder {
     const std::size_t before = context_.problems.size();
     IntrospectionOptions options;
     options.name = name;
+    options.metrics = context_.MetricsOf(name);
     options.header = TokenHeader(Path("header"), introspection_.header(), context_);
     options.callers = context_.caller_authenticators.count(name) != 0;
     options.jwts = introspection_.jwts();

@@ -232,7 +232,7 @@ TEST_F(JwksSourceTest, StartsWithoutTheIssuerAndFindsItLater) {
   // The schedule tries again by itself.
   while (source.Current(Time()) == nullptr) std::this_thread::sleep_for(milliseconds(5));
   EXPECT_OK(Get(source, "a"));
-  const JwksSourceState state = source.state();
+  const KeySourceState state = *source.state();
   EXPECT_EQ(state.keys, 1U);
   EXPECT_EQ(state.last_error, "");
   ASSERT_TRUE(state.last_success.has_value());
