@@ -223,8 +223,8 @@ TEST_F(JwksSourceTest, RefusesHugeSets) {
 TEST_F(JwksSourceTest, StartsWithoutTheIssuerAndFindsItLater) {
   JwksSource source(*client_, Location());
   EXPECT_THAT(Get(source, "a"), IsRefusal(v1::UNAVAILABLE));
-  EXPECT_EQ(source.state().last_success, std::nullopt);
-  EXPECT_THAT(source.state().last_error, HasSubstr("discovery document: the server answered with status 404"));
+  EXPECT_EQ(source.state()->last_success, std::nullopt);
+  EXPECT_THAT(source.state()->last_error, HasSubstr("discovery document: the server answered with status 404"));
   EXPECT_EQ(source.Current(Time()), nullptr);
   issuer_.Set(kDiscovery, Discovery(issuer_.Url(), issuer_.Url("/keys")));
   issuer_.Set("/keys", Answer("200 OK", KeySetText({"a"})));
@@ -266,7 +266,7 @@ TEST_F(JwksSourceTest, FollowsARotationBySchedule) {
   while (source.Current(Time())->front()->key_id() != "new") std::this_thread::sleep_for(milliseconds(5));
   // A bad answer, and then the issuer is gone: the keys stay.
   issuer_.Set("/keys", Answer("200 OK", "<html>"));
-  while (source.state().last_error.empty()) std::this_thread::sleep_for(milliseconds(5));
+  while (source.state()->last_error.empty()) std::this_thread::sleep_for(milliseconds(5));
   EXPECT_EQ(source.Current(Time())->front()->key_id(), "new");
 }
 
