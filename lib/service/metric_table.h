@@ -10,7 +10,7 @@ namespace livekit::token {
 enum class MetricType { kCounter, kGauge, kHistogram };
 
 // Programs that show a metric.
-enum Program : unsigned {
+enum Programs : unsigned {
   kServer = 1,
   kGateway = 2,
   kStandalone = 4,
@@ -26,7 +26,7 @@ inline constexpr std::string_view kOtherSeries = "_OTHER";
 struct MetricRow {
   std::string_view name;  // in base units; a counter ends in `_total`
   MetricType type;
-  unsigned programs;  // of Program
+  unsigned programs;  // of Programs
   // Names of labels, then empty ones. Their values come from the configuration or from closed sets: never a room, an
   // identity, an address or a path that somebody sent.
   std::array<std::string_view, 3> labels;
