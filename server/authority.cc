@@ -13,35 +13,13 @@
 #include "livekit/token/grants.h"
 #include "server/explain.h"
 #include "server/key_ledger.h"
+#include "server/minting.h"
 
 namespace livekit::token {
 namespace {
 
-constexpr char kUnknownCaller[] = "other";  // a label for callers that the configuration does not name
-constexpr std::chrono::seconds kRetryUnrecorded{1};
-
-void SetTime(std::chrono::system_clock::time_point time, google::protobuf::Timestamp& out) {
+void SetTime(Time time, google::protobuf::Timestamp& out) {
   out.set_seconds(UnixSeconds(time));
-}
-
-absl::StatusOr<std::chrono::seconds> TtlOf(const v1::MintAccessTokenRequest& request, const MintCeiling& ceiling) {
-  if (!request.has_ttl()) return std::min(kDefaultTtl, ceiling.max_ttl);
-  if (request.ttl().nanos() != 0) return RefuseField(v1::FIELD_INVALID, "ttl", "must be whole seconds");
-  const std::chrono::seconds ttl(request.ttl().seconds());
-  if (ttl.count() < 1) return RefuseField(v1::FIELD_INVALID, "ttl", "must be at least one second");
-  if (ttl > ceiling.max_ttl) {
-    return RefuseField(v1::TTL_NOT_PERMITTED, "ttl", "exceeds what the calling program may mint");
-  }
-  return ttl;
-}
-
-// Signs, and counts how long that took.
-absl::StatusOr<SignedToken> SignCounted(const ApiKey& key, const v1::Grants& grants, const SignOptions& options,
-                                        std::chrono::system_clock::time_point now, Metrics& metrics) {
-  const auto start = std::chrono::steady_clock::now();
-  auto signed_token = Sign(key, grants, options, now);
-  if (signed_token.ok()) metrics.Signed(std::chrono::steady_clock::now() - start);
-  return signed_token;
 }
 
 void NoteService(const absl::StatusOr<const ServiceRules*>& service, AuditEvent& event) {
@@ -61,17 +39,6 @@ CallContext CallContextOf(const TokenAuthority::RelayedItem& item) {
   context.trace = TraceOf(item);
   if (const auto address = IpAddress::Parse(item.client_address())) context.peer_address = address->ToString();
   return context;
-}
-
-absl::StatusOr<const Project*> FindProject(const ServiceRules& service, const std::string& name) {
-  if (name.empty()) {
-    if (service.projects.size() == 1) return service.projects.front().get();
-    return RefuseField(v1::FIELD_REQUIRED, "project", "is required, since the calling program has several projects");
-  }
-  for (const auto& project : service.projects) {
-    if (project->name == name) return project.get();
-  }
-  return RefuseField(v1::PROJECT_NOT_PERMITTED, "project", "is not a project of the calling program");
 }
 
 absl::Status CheckBatchSize(int items, std::size_t bytes, std::size_t max_bytes) {
@@ -113,15 +80,15 @@ TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, cons
     : state_(std::move(state)),
       clock_(clock),
       metrics_(metrics),
-      options_(std::move(options)),
+      decisions_(options.audit, state_->audit_hash, std::move(options.generation), clock, metrics),
       admission_(state_->rate_limits, clock, metrics,
-                 options_.load != nullptr ? options_.load : std::make_shared<Load>()) {}
+                 options.load != nullptr ? std::move(options.load) : std::make_shared<Load>()) {}
 
 template <typename Response>
 bool TokenAuthority::Enter(std::string_view method, const CallContext& context, Done<Response>& done, int items) const {
   auto place = admission_.Enter(items);
   if (!place.ok()) {
-    Conclude(Begin(method, context), absl::StatusOr<Response>(place.status()), done);
+    decisions_.Conclude(decisions_.Begin(method, context), absl::StatusOr<Response>(place.status()), done);
     return false;
   }
   if (*place != nullptr) {
@@ -130,62 +97,6 @@ bool TokenAuthority::Enter(std::string_view method, const CallContext& context, 
     };
   }
   return true;
-}
-
-AuditEvent TokenAuthority::Begin(std::string_view method, const CallContext& context) const {
-  AuditEvent event;
-  event.method = method;
-  event.request_id = context.request_id;
-  event.trace_id = context.trace.trace_id();
-  event.client = context.peer_address;
-  event.generation = options_.generation;
-  return event;
-}
-
-template <typename Response>
-void TokenAuthority::Record(std::vector<AuditEvent> events, absl::StatusOr<Response> result,
-                            const Done<Response>& done) const {
-  const auto count = [this](const std::vector<AuditEvent>& recorded) {
-    for (const AuditEvent& event : recorded) {
-      if (event.outcome == kRefused) {
-        metrics_.Denied(event.caller.empty() ? kUnknownCaller : event.caller, event.reason);
-      } else if (event.outcome == kIssued) {
-        const bool minted = event.policy.empty();
-        metrics_.Issued(event.key_id, minted ? event.caller : event.policy, minted ? "minted" : "participant");
-      }
-    }
-  };
-  if (state_->audit_hash != nullptr) {
-    for (AuditEvent& event : events) HideNames(*state_->audit_hash, event);
-  }
-  Audit* const audit = options_.audit;
-  if (audit == nullptr || !audit->blocking()) {
-    count(events);
-    if (audit != nullptr) audit->Record(events, clock_.Now(), [](bool) {});
-    return done(std::move(result));
-  }
-  struct Waiting {
-    std::vector<AuditEvent> events;
-    absl::StatusOr<Response> result;
-  };
-  auto waiting = std::make_shared<Waiting>(Waiting{std::move(events), std::move(result)});
-  // `done` keeps this authority.
-  audit->Record(waiting->events, clock_.Now(), [waiting, count, done](bool recorded) {
-    if (!recorded) return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
-    count(waiting->events);
-    done(std::move(waiting->result));
-  });
-}
-
-template <typename Response>
-void TokenAuthority::Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const {
-  if (!result.ok()) {
-    event.outcome = kRefused;
-    event.reason = ReasonOf(result.status());
-  }
-  std::vector<AuditEvent> events;
-  events.push_back(std::move(event));
-  Record(std::move(events), std::move(result), done);
 }
 
 absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const ParticipantRequest& asked,
@@ -207,7 +118,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
   const v1::Grants& grants = plan.decision.grants;
   LKT_RETURN_IF_ERROR(admission_.Dispatch(requester, AgentsIn(grants)));
   const ApiKey& key = *plan.project().signing_key;
-  auto signed_token = SignCounted(key, grants, plan.options, now, metrics_);
+  auto signed_token = SignCounted(plan.project(), grants, plan.options, now, metrics_);
   LKT_RETURN_IF_ERROR(CheckSignable(plan, asked,
                                     signed_token.ok() ? absl::StatusOr<std::size_t>(signed_token->token.size())
                                                       : absl::StatusOr<std::size_t>(signed_token.status())));
@@ -266,37 +177,38 @@ void TokenAuthority::IssueParticipantToken(const CallContext& context, const v1:
                                            Done<v1::IssueParticipantTokenResponse> done) const {
   if (!Enter("IssueParticipantToken", context, done)) return;
   if (request.has_principal()) return IssueAsserted(context, request, std::move(done));
-  AuthenticatePrincipal(context,
-                        [this, &request, host = context.host, begun = Begin("IssueParticipantToken", context),
-                         done = std::move(done)](absl::StatusOr<Principal> principal, const ServiceRules* via) {
-                          AuditEvent event = begun;
-                          if (via != nullptr) event.caller = via->name;
-                          auto result = principal.ok() ? Issue({*principal, via, request.request()}, host, event)
-                                                       : admission_.Unauthenticated(principal.status(), begun.client);
-                          Conclude(std::move(event), std::move(result), done);
-                        });
+  AuthenticatePrincipal(
+      context, [this, &request, host = context.host, begun = decisions_.Begin("IssueParticipantToken", context),
+                done = std::move(done)](absl::StatusOr<Principal> principal, const ServiceRules* via) {
+        AuditEvent event = begun;
+        if (via != nullptr) event.caller = via->name;
+        auto result = principal.ok() ? Issue({*principal, via, request.request()}, host, event)
+                                     : admission_.Unauthenticated(principal.status(), begun.client);
+        decisions_.Conclude(std::move(event), std::move(result), done);
+      });
 }
 
 void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                                    Done<v1::IssueParticipantTokenResponse> done) const {
-  AuthenticateCaller(context, [this, &request, host = context.host, begun = Begin("IssueParticipantToken", context),
-                               done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    AuditEvent event = begun;
-    NoteService(service, event);
-    const auto issue = [&]() -> absl::StatusOr<v1::IssueParticipantTokenResponse> {
-      const bool known = service.ok() || ReasonOf(service.status()) == v1::METHOD_NOT_PERMITTED;
-      if (!known) return service.status();
-      if (!service.ok() || !(*service)->asserts) {
-        return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
-      }
-      LKT_RETURN_IF_ERROR(admission_.Call(**service));
-      const v1::AssertedPrincipal& stated = request.principal();
-      LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, stated.subject(), stated.claims()));
-      return Issue({principal, *service, request.request()}, host, event);
-    };
-    auto result = issue();
-    Conclude(std::move(event), std::move(result), done);
-  });
+  AuthenticateCaller(
+      context, [this, &request, host = context.host, begun = decisions_.Begin("IssueParticipantToken", context),
+                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
+        AuditEvent event = begun;
+        NoteService(service, event);
+        const auto issue = [&]() -> absl::StatusOr<v1::IssueParticipantTokenResponse> {
+          const bool known = service.ok() || ReasonOf(service.status()) == v1::METHOD_NOT_PERMITTED;
+          if (!known) return service.status();
+          if (!service.ok() || !(*service)->asserts) {
+            return RefuseField(v1::METHOD_NOT_PERMITTED, "principal", "may be stated only by programs with `assert`");
+          }
+          LKT_RETURN_IF_ERROR(admission_.Call(**service));
+          const v1::AssertedPrincipal& stated = request.principal();
+          LKT_ASSIGN_OR_RETURN(const Principal principal, AssertedBy(**service, stated.subject(), stated.claims()));
+          return Issue({principal, *service, request.request()}, host, event);
+        };
+        auto result = issue();
+        decisions_.Conclude(std::move(event), std::move(result), done);
+      });
 }
 
 void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult)> done) const {
@@ -317,12 +229,12 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
         done(std::move(result));
       };
   const auto finish = [this, &item, via, answer = std::move(answer)](absl::StatusOr<Principal> principal) {
-    AuditEvent event = Begin("BatchIssueParticipantTokens", CallContextOf(item));
+    AuditEvent event = decisions_.Begin("BatchIssueParticipantTokens", CallContextOf(item));
     if (via != nullptr) event.caller = via->name;
     auto issued = principal.ok() ? Issue({*principal, via, item.request(), item.sandbox_id(), item.max_token_bytes()},
                                          HostOf(item.host()).value_or(""), event)
                                  : admission_.Unauthenticated(principal.status(), event.client);
-    Conclude(std::move(event), std::move(issued), answer);
+    decisions_.Conclude(std::move(event), std::move(issued), answer);
   };
   if (!place.ok()) return finish(place.status());
   if (via != nullptr) {
@@ -356,12 +268,12 @@ void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
                                                  const v1::BatchIssueParticipantTokensRequest& request,
                                                  Done<v1::BatchIssueParticipantTokensResponse> done) const {
   if (!Enter("BatchIssueParticipantTokens", context, done)) return;
-  AuthenticateCaller(context, [this, &request, begun = Begin("BatchIssueParticipantTokens", context),
+  AuthenticateCaller(context, [this, &request, begun = decisions_.Begin("BatchIssueParticipantTokens", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     const auto refuse = [&](const std::string& caller, const absl::Status& status) {
       AuditEvent event = begun;
       event.caller = caller;
-      Conclude(std::move(event), absl::StatusOr<v1::BatchIssueParticipantTokensResponse>(status), done);
+      decisions_.Conclude(std::move(event), absl::StatusOr<v1::BatchIssueParticipantTokensResponse>(status), done);
     };
     if (!service.ok()) {
       // It is the gateway whose credential is bad, not an end user's.
@@ -391,37 +303,10 @@ void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
   });
 }
 
-absl::Status TokenAuthority::Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
-                                  v1::Grants& grants, v1::MintAccessTokenResponse& response, AuditEvent& event) const {
-  const MintCeiling& ceiling = *service.mint;
-  LKT_ASSIGN_OR_RETURN(const Project* project, FindProject(service, request.project()));
-  SignOptions options;
-  LKT_ASSIGN_OR_RETURN(options.ttl, TtlOf(request, ceiling));
-  options.allow_sensitive_credentials = ceiling.sensitive_room_config;
-  options.sfu_version = project->sfu_version;
-  if (const absl::Status valid = CheckGrants(request.grants()); !valid.ok()) return PrefixFields(valid, "grants");
-  grants = request.grants();
-  if (const absl::Status within = ApplyCeiling(ceiling, grants); !within.ok()) return PrefixFields(within, "grants");
-  if (state_->deny_list.Blocks(project->name, grants, now)) {
-    return RefuseField(v1::PARTICIPANT_BLOCKED, "grants.identity", "is blocked");
-  }
-  auto signed_token = SignCounted(*project->signing_key, grants, options, now, metrics_);
-  if (!signed_token.ok()) return PrefixFields(signed_token.status(), "grants");
-  project->signing_record->Signed(signed_token->expire_time);
-  NoteToken(project->name, project->signing_key->id(), grants, signed_token->jti, signed_token->expire_time, event);
-
-  response.set_token(std::move(signed_token->token));
-  SetTime(signed_token->expire_time, *response.mutable_expire_time());
-  response.set_key_id(project->signing_key->id());
-  response.set_jti(std::move(signed_token->jti));
-  response.set_server_url(project->client_url);
-  return absl::OkStatus();
-}
-
 void TokenAuthority::MintAccessToken(const CallContext& context, const v1::MintAccessTokenRequest& request,
                                      Done<v1::MintAccessTokenResponse> done) const {
   if (!Enter("MintAccessToken", context, done)) return;
-  AuthenticateCaller(context, [this, &request, begun = Begin("MintAccessToken", context),
+  AuthenticateCaller(context, [this, &request, begun = decisions_.Begin("MintAccessToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     AuditEvent event = begun;
     NoteService(service, event);
@@ -432,11 +317,11 @@ void TokenAuthority::MintAccessToken(const CallContext& context, const v1::MintA
       LKT_RETURN_IF_ERROR(admission_.Dispatch(**service, AgentsIn(request.grants())));
       v1::Grants grants;
       v1::MintAccessTokenResponse response;
-      LKT_RETURN_IF_ERROR(Mint(**service, request, clock_.Now(), grants, response, event));
+      LKT_RETURN_IF_ERROR(MintToken(*state_, **service, request, clock_.Now(), metrics_, grants, response, event));
       return response;
     };
     auto result = mint();
-    Conclude(std::move(event), std::move(result), done);
+    decisions_.Conclude(std::move(event), std::move(result), done);
   });
 }
 
@@ -458,7 +343,9 @@ absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
   for (int i = 0; i < request.requests_size(); ++i) {
     auto& token = *response.add_tokens();
     AuditEvent& event = events.emplace_back(call);
-    if (const absl::Status minted = Mint(service, request.requests(i), now, grants, token, event); !minted.ok()) {
+    if (const absl::Status minted =
+            MintToken(*state_, service, request.requests(i), now, metrics_, grants, token, event);
+        !minted.ok()) {
       return PrefixFields(minted, "requests[" + std::to_string(i) + "]");
     }
     bytes += token.ByteSizeLong() + 8;  // and the framing of a repeated field
@@ -472,29 +359,29 @@ absl::StatusOr<v1::BatchMintAccessTokensResponse> TokenAuthority::MintAll(
 void TokenAuthority::BatchMintAccessTokens(const CallContext& context, const v1::BatchMintAccessTokensRequest& request,
                                            Done<v1::BatchMintAccessTokensResponse> done) const {
   if (!Enter("BatchMintAccessTokens", context, done, std::max(request.requests_size(), 1))) return;
-  AuthenticateCaller(context, [this, &request, begun = Begin("BatchMintAccessTokens", context),
+  AuthenticateCaller(context, [this, &request, begun = decisions_.Begin("BatchMintAccessTokens", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     AuditEvent call = begun;
     NoteService(service, call);
     std::vector<AuditEvent> events;
     auto result = service.ok() ? MintAll(**service, request, call, events)
                                : absl::StatusOr<v1::BatchMintAccessTokensResponse>(service.status());
-    if (!result.ok()) return Conclude(std::move(call), std::move(result), done);
-    Record(std::move(events), std::move(result), done);
+    if (!result.ok()) return decisions_.Conclude(std::move(call), std::move(result), done);
+    decisions_.Conclude(std::move(events), std::move(result), done);
   });
 }
 
 void TokenAuthority::VerifyAccessToken(const CallContext& context, const v1::VerifyAccessTokenRequest& request,
                                        Done<v1::VerifyAccessTokenResponse> done) const {
   if (!Enter("VerifyAccessToken", context, done)) return;
-  AuthenticateCaller(context, [this, &request, begun = Begin("VerifyAccessToken", context),
+  AuthenticateCaller(context, [this, &request, begun = decisions_.Begin("VerifyAccessToken", context),
                                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
     absl::Status refusal = service.ok() ? admission_.Call(**service) : service.status();
     if (refusal.ok() && (*service)->verifier == nullptr) refusal = Refuse(v1::METHOD_NOT_PERMITTED);
     if (!refusal.ok()) {
       AuditEvent event = begun;
       NoteService(service, event);
-      return Conclude(std::move(event), absl::StatusOr<v1::VerifyAccessTokenResponse>(refusal), done);
+      return decisions_.Conclude(std::move(event), absl::StatusOr<v1::VerifyAccessTokenResponse>(refusal), done);
     }
     const TokenVerifier& verifier = *(*service)->verifier;
     const bool join = request.check() == v1::VerifyAccessTokenRequest::JOIN;
@@ -507,19 +394,20 @@ void TokenAuthority::ExplainParticipantToken(const CallContext& context,
                                              const v1::ExplainParticipantTokenRequest& request,
                                              Done<v1::ExplainParticipantTokenResponse> done) const {
   if (!Enter("ExplainParticipantToken", context, done)) return;
-  AuthenticateCaller(context, [this, &request, host = context.host, begun = Begin("ExplainParticipantToken", context),
-                               done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
-    AuditEvent event = begun;
-    NoteService(service, event);
-    event.outcome = kExplained;
-    const auto finish = [this, event, done](absl::StatusOr<v1::ExplainParticipantTokenResponse> result) {
-      Conclude(event, std::move(result), done);
-    };
-    if (!service.ok()) return finish(service.status());
-    if (auto limited = admission_.Call(**service); !limited.ok()) return finish(std::move(limited));
-    if (!(*service)->explain) return finish(Refuse(v1::METHOD_NOT_PERMITTED));
-    Explain(*state_, **service, request, host, clock_, finish);
-  });
+  AuthenticateCaller(
+      context, [this, &request, host = context.host, begun = decisions_.Begin("ExplainParticipantToken", context),
+                done = std::move(done)](absl::StatusOr<const ServiceRules*> service) {
+        AuditEvent event = begun;
+        NoteService(service, event);
+        event.outcome = kExplained;
+        const auto finish = [this, event, done](absl::StatusOr<v1::ExplainParticipantTokenResponse> result) {
+          decisions_.Conclude(event, std::move(result), done);
+        };
+        if (!service.ok()) return finish(service.status());
+        if (auto limited = admission_.Call(**service); !limited.ok()) return finish(std::move(limited));
+        if (!(*service)->explain) return finish(Refuse(v1::METHOD_NOT_PERMITTED));
+        Explain(*state_, **service, request, host, clock_, finish);
+      });
 }
 
 }  // namespace livekit::token

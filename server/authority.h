@@ -2,10 +2,8 @@
 // verdicts.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,25 +14,14 @@
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/admission.h"
 #include "server/audit.h"
-#include "server/authenticator.h"
 #include "server/authority_state.h"
+#include "server/call_context.h"
+#include "server/decisions.h"
 #include "server/participant_token.h"
 #include "server/services.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
-
-// The circumstances of a call.
-struct CallContext {
-  // Of the calling program: kCallerHeader and the connection's verified certificate.
-  Credentials caller;
-  // All other headers in which credentials may stand. Which of them a proxy vouches for depends on `peer_address`.
-  Credentials credentials;
-  std::string peer_address;  // of the socket, without port; never from a header
-  std::string host;          // host by which the client reached us, without port
-  std::string request_id;
-  TraceContext trace;
-};
 
 // What an authority has to do with beside its configuration.
 struct AuthorityOptions {
@@ -54,7 +41,7 @@ TraceContext TraceOf(const v1::BatchIssueParticipantTokensRequest::Item& item);
 class TokenAuthority {
  public:
   template <typename Response>
-  using Done = std::function<void(absl::StatusOr<Response>)>;
+  using Done = Decisions::Done<Response>;
   using RelayedItem = v1::BatchIssueParticipantTokensRequest::Item;
   using RelayedResult = v1::BatchIssueParticipantTokensResponse::Result;
 
@@ -95,7 +82,6 @@ class TokenAuthority {
   std::vector<JwksMetrics> KeyStates() const { return state_->authenticators.KeyStates(); }
 
  private:
-  using Time = std::chrono::system_clock::time_point;
   using WithService = std::function<void(absl::StatusOr<const ServiceRules*>)>;
 
   // The credentials of a call by their role; those that count for nothing are left out.
@@ -116,9 +102,6 @@ class TokenAuthority {
   // `host` is that of ServerUrl. Notes in `event` what has been decided.
   absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const ParticipantRequest& asked, std::string_view host,
                                                           AuditEvent& event) const;
-  // Mints one token into `response`. `grants` is room to work in, kept from token to token.
-  absl::Status Mint(const ServiceRules& service, const v1::MintAccessTokenRequest& request, Time now,
-                    v1::Grants& grants, v1::MintAccessTokenResponse& response, AuditEvent& event) const;
   // Adds an event for every token to `events`.
   absl::StatusOr<v1::BatchMintAccessTokensResponse> MintAll(const ServiceRules& service,
                                                             const v1::BatchMintAccessTokensRequest& request,
@@ -129,19 +112,10 @@ class TokenAuthority {
   // then been refused.
   template <typename Response>
   bool Enter(std::string_view method, const CallContext& context, Done<Response>& done, int items = 1) const;
-  // The record of a call, or of an item of one, that has just begun.
-  AuditEvent Begin(std::string_view method, const CallContext& context) const;
-  // Counts and records a decision and answers. Of a refusal there is one event, whatever there would have been.
-  template <typename Response>
-  void Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const;
-  // The same for many tokens, all of which are issued.
-  template <typename Response>
-  void Record(std::vector<AuditEvent> events, absl::StatusOr<Response> result, const Done<Response>& done) const;
-
   std::shared_ptr<const AuthorityState> state_;
   const Clock& clock_;
   Metrics& metrics_;
-  const AuthorityOptions options_;
+  const Decisions decisions_;
   const Admission admission_;
 };
 

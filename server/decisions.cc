@@ -1,0 +1,70 @@
+#include "server/decisions.h"
+
+#include <chrono>
+
+#include "base/status.h"
+
+namespace livekit::token {
+namespace {
+
+constexpr char kUnknownCaller[] = "other";  // a label for callers that the configuration does not name
+constexpr std::chrono::seconds kRetryUnrecorded{1};
+
+}  // namespace
+
+Decisions::Decisions(Audit* audit, std::shared_ptr<const jose::HmacSha256> hash, std::string generation,
+                     const Clock& clock, Metrics& metrics)
+    : audit_(audit), hash_(std::move(hash)), generation_(std::move(generation)), clock_(clock), metrics_(metrics) {}
+
+AuditEvent Decisions::Begin(std::string_view method, const CallContext& context) const {
+  AuditEvent event;
+  event.method = method;
+  event.request_id = context.request_id;
+  event.trace_id = context.trace.trace_id();
+  event.client = context.peer_address;
+  event.generation = generation_;
+  return event;
+}
+
+AuditEvent Decisions::Decided(AuditEvent event, const absl::Status& status) {
+  if (!status.ok()) {
+    event.outcome = kRefused;
+    event.reason = ReasonOf(status);
+  }
+  return event;
+}
+
+void Decisions::HideNamesIn(std::vector<AuditEvent>& events) const {
+  if (hash_ == nullptr) return;
+  for (AuditEvent& event : events) HideNames(*hash_, event);
+}
+
+void Decisions::Count(const std::vector<AuditEvent>& events) const {
+  for (const AuditEvent& event : events) {
+    if (event.outcome == kRefused) {
+      metrics_.Denied(event.caller.empty() ? kUnknownCaller : event.caller, event.reason);
+    } else if (event.outcome == kIssued) {
+      const bool minted = event.policy.empty();
+      metrics_.Issued(event.key_id, minted ? event.caller : event.policy, minted ? "minted" : "participant");
+    }
+  }
+}
+
+void Decisions::RecordLater(std::vector<AuditEvent> events) const {
+  Count(events);
+  if (audit_ == nullptr) return;
+  HideNamesIn(events);
+  audit_->Record(events, clock_.Now(), [](bool) {});
+}
+
+void Decisions::RecordFirst(std::vector<AuditEvent> events, std::function<void(const absl::Status&)> done) const {
+  HideNamesIn(events);
+  auto waiting = std::make_shared<const std::vector<AuditEvent>>(std::move(events));
+  audit_->Record(*waiting, clock_.Now(), [this, waiting, done = std::move(done)](bool recorded) {
+    if (!recorded) return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
+    Count(*waiting);
+    done(absl::OkStatus());
+  });
+}
+
+}  // namespace livekit::token
