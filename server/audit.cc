@@ -16,6 +16,8 @@ namespace {
 // Writes members in the order of kAuditFields, which they have to come in, and leaves out what is empty.
 class Line {
  public:
+  Line() { text_.reserve(kUsual); }
+
   void Add(std::string_view name, std::string_view value) {
     if (value.empty()) return;
     Begin(name);
@@ -32,6 +34,8 @@ class Line {
   }
 
  private:
+  static constexpr std::size_t kUsual = 768;  // bytes
+
   void Begin(std::string_view name) { text_.append(text_.empty() ? "{\"" : ",\"").append(name).append("\":"); }
 
   std::string text_;

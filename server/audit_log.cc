@@ -72,7 +72,7 @@ void AuditLog::Record(std::span<const AuditEvent> events, Time time, std::functi
     if (!lines.empty()) lines.push_back('\n');
     lines.append(FormatAuditEvent(event, time));
   }
-  writer_->Record(std::move(lines), std::move(done));
+  writer_->Record(lines, std::move(done));
 }
 
 std::uint64_t AuditLog::dropped() const { return writer_ == nullptr ? 0 : writer_->dropped(); }

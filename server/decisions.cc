@@ -26,12 +26,9 @@ AuditEvent Decisions::Begin(std::string_view method, const CallContext& context)
   return event;
 }
 
-AuditEvent Decisions::Decided(AuditEvent event, const absl::Status& status) {
-  if (!status.ok()) {
-    event.outcome = kRefused;
-    event.reason = ReasonOf(status);
-  }
-  return event;
+void Decisions::NoteRefusal(const absl::Status& status, AuditEvent& event) {
+  event.outcome = kRefused;
+  event.reason = ReasonOf(status);
 }
 
 void Decisions::HideNamesIn(std::vector<AuditEvent>& events) const {

@@ -35,8 +35,9 @@ class Decisions {
   // Counts and records a decision and answers. Of a refusal there is one event, whatever there would have been.
   template <typename Response>
   void Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const {
+    if (!result.ok()) NoteRefusal(result.status(), event);
     std::vector<AuditEvent> events;
-    events.push_back(Decided(std::move(event), result.status()));
+    events.push_back(std::move(event));
     Conclude(std::move(events), std::move(result), done);
   }
 
@@ -55,7 +56,7 @@ class Decisions {
   }
 
  private:
-  static AuditEvent Decided(AuditEvent event, const absl::Status& status);
+  static void NoteRefusal(const absl::Status& status, AuditEvent& event);
 
   bool blocking() const { return audit_ != nullptr && audit_->blocking(); }
   void HideNamesIn(std::vector<AuditEvent>& events) const;

@@ -12,6 +12,7 @@
 #include <deque>
 #include <mutex>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,13 +22,17 @@ namespace {
 // How long the thread looks at a descriptor that takes nothing before it looks at everything else.
 constexpr std::chrono::milliseconds kSlice{20};
 constexpr std::chrono::milliseconds kLastFlush{1000};
+// How long lines that nobody waits for gather, so that a busy program does not wake the thread for each.
+constexpr std::chrono::milliseconds kGather{20};
 
+// A record, or lines that came one after the other: as many as one write takes, so that few pieces of memory pass from
+// thread to thread, which costs both the allocator's lock.
 struct Entry {
-  std::string line;
-  std::size_t size = 0;     // with its line end, also when `line` has gone
+  std::string text;         // every line with its end
+  std::size_t lines = 1;    // of a record always 1
   LineWriter::Done done{};  // null: no record
   LineWriter::Clock::time_point deadline{};
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  // of the first line
 };
 
 // What records are to hear, without the lock.
@@ -72,13 +77,22 @@ struct LineWriter::State {
   void Expire(Clock::time_point now, Outcomes& outcomes);
 
   bool Full(std::size_t size) const {
-    return queue.size() >= options.max_lines || queue_bytes + size > options.max_bytes;
+    return queue_lines >= options.max_lines || queue_bytes + size > options.max_bytes;
   }
-  void Push(Entry&& entry);
+  void Push(std::string_view line, Done done, Clock::time_point deadline);
   bool DropOldest();
+  // Has the thread write what waits without gathering more.
+  void Hurry() {
+    if (!std::exchange(hurry, true)) work.notify_one();
+  }
   void Fail(Entry& entry, Outcomes& outcomes) {
-    ++dropped;
+    dropped += entry.lines;
     outcomes.Add(entry, false);
+  }
+  // Notes that the entry is no longer in the queue.
+  void Leaves(const Entry& entry) {
+    queue_bytes -= entry.text.size();
+    queue_lines -= entry.lines;
   }
   void FailAll(Outcomes& outcomes);
   // Number of the oldest line that is neither written nor dropped.
@@ -95,8 +109,10 @@ struct LineWriter::State {
   // Guarded by mutex.
   std::deque<Entry> queue;
   std::size_t queue_bytes = 0;
+  std::size_t queue_lines = 0;
   std::uint64_t next_number = 0;
   std::vector<Entry> batch;
+  bool hurry = false;  // until the queue is empty
   int next_fd = -1;
   bool stopping = false;
   Clock::time_point stop_by{};
@@ -109,20 +125,35 @@ struct LineWriter::State {
   bool mid_line = false;    // the last byte that was written ended no line
 };
 
-void LineWriter::State::Push(Entry&& entry) {
-  const std::size_t size = entry.line.size();
-  entry.number = next_number;
-  queue.push_back(std::move(entry));
+void LineWriter::State::Push(std::string_view line, Done done, Clock::time_point deadline) {
+  const std::size_t size = line.size() + 1;
+  const bool record = done != nullptr;
+  const bool joins =
+      !record && !queue.empty() && !queue.back().done && queue.back().text.size() + size <= std::size_t{PIPE_BUF};
+  if (joins) {
+    ++queue.back().lines;
+  } else {
+    std::string text;
+    text.reserve(record ? size : std::max<std::size_t>(size, PIPE_BUF));
+    queue.push_back({std::move(text), 1, std::move(done), deadline, next_number});
+  }
+  queue.back().text.append(line).push_back('\n');
   ++next_number;
+  ++queue_lines;
   queue_bytes += size;
-  if (queue.size() == 1) work.notify_one();
+  if (queue_lines == 1) work.notify_one();
+  if (record || queue_lines >= options.max_lines / 2 || queue_bytes >= options.max_bytes / 2) Hurry();
 }
 
 bool LineWriter::State::DropOldest() {
   const auto oldest = std::find_if(queue.begin(), queue.end(), [](const Entry& entry) { return !entry.done; });
   if (oldest == queue.end()) return false;
-  queue_bytes -= oldest->line.size();
-  queue.erase(oldest);
+  const std::size_t size = oldest->text.find('\n') + 1;
+  queue_bytes -= size;
+  --queue_lines;
+  oldest->text.erase(0, size);
+  ++oldest->number;
+  if (--oldest->lines == 0) queue.erase(oldest);
   ++dropped;
   return true;
 }
@@ -132,16 +163,18 @@ void LineWriter::State::TakeBatch(Clock::time_point now, Outcomes& outcomes) {
   written = 0;
   while (!queue.empty()) {
     Entry& entry = queue.front();
-    if (entry.done && entry.deadline <= now) {
+    const bool late = entry.done && entry.deadline <= now;
+    if (!late && !batch.empty() && bytes.size() + entry.text.size() > PIPE_BUF) break;
+    Leaves(entry);
+    if (late) {
       Fail(entry, outcomes);
     } else {
-      if (!batch.empty() && bytes.size() + entry.line.size() + 1 > PIPE_BUF) break;
-      bytes.append(entry.line).push_back('\n');
+      bytes.append(entry.text);
       batch.push_back(std::move(entry));
     }
-    queue_bytes -= queue.front().line.size();
     queue.pop_front();
   }
+  if (queue.empty()) hurry = false;
 }
 
 bool LineWriter::State::WriteOnce() {
@@ -162,10 +195,14 @@ bool LineWriter::State::WriteOnce() {
 
 void LineWriter::State::EndBatch(Outcomes& outcomes) {
   std::size_t end = bytes.size();
-  for (const Entry& entry : batch) end -= entry.size;
+  for (const Entry& entry : batch) end -= entry.text.size();
   for (Entry& entry : batch) {
-    end += entry.size;
+    const std::size_t begin = end;
+    end += entry.text.size();
     if (written < end) {
+      // Of lines those that are there as a whole have been written.
+      const std::string_view there = std::string_view(entry.text).substr(0, std::max(written, begin) - begin);
+      if (!entry.done) entry.lines -= static_cast<std::size_t>(std::count(there.begin(), there.end(), '\n'));
       Fail(entry, outcomes);
     } else {
       outcomes.Add(entry, true);
@@ -180,7 +217,7 @@ void LineWriter::State::Expire(Clock::time_point now, Outcomes& outcomes) {
   if (std::any_of(batch.begin(), batch.end(), late)) EndBatch(outcomes);
   std::erase_if(queue, [&](Entry& entry) {
     if (!late(entry)) return false;
-    queue_bytes -= entry.line.size();
+    Leaves(entry);
     Fail(entry, outcomes);
     return true;
   });
@@ -193,12 +230,17 @@ void LineWriter::State::FailAll(Outcomes& outcomes) {
   batch.clear();
   queue.clear();
   queue_bytes = 0;
+  queue_lines = 0;
   settled.notify_all();
 }
 
 bool LineWriter::State::Await(std::unique_lock<std::mutex>& lock) {
   const auto idle = [this] { return batch.empty() && queue.empty(); };
   while (idle() && !stopping && next_fd < 0) work.wait(lock);
+  if (batch.empty() && !queue.empty() && !hurry) {
+    work.wait_for(lock, kGather, [this] { return hurry || stopping || next_fd >= 0; });
+    hurry = true;
+  }
   return !(stopping && (idle() || Clock::now() >= stop_by));
 }
 
@@ -268,28 +310,26 @@ LineWriter::~LineWriter() {
   thread_.detach();
 }
 
-void LineWriter::Write(std::string line) noexcept {
+void LineWriter::Write(std::string_view line) noexcept {
   try {
-    const std::size_t size = line.size();
+    const std::size_t size = line.size() + 1;
     std::lock_guard lock(state_->mutex);
     while (size <= state_->options.max_bytes && state_->Full(size) && state_->DropOldest()) {
     }
-    if (!state_->Full(size)) return state_->Push({std::move(line), size + 1});
+    if (!state_->Full(size)) return state_->Push(line, nullptr, {});
   } catch (const std::bad_alloc&) {
   }
   ++state_->dropped;
 }
 
-void LineWriter::Record(std::string line, Done done) noexcept {
-  const std::size_t size = line.size();
-  Entry entry{std::move(line), size + 1, std::move(done), Clock::now() + state_->options.patience};
+void LineWriter::Record(std::string_view line, Done done) noexcept {
   try {
     std::lock_guard lock(state_->mutex);
-    if (!state_->Full(size)) return state_->Push(std::move(entry));
+    if (!state_->Full(line.size() + 1)) return state_->Push(line, done, Clock::now() + state_->options.patience);
   } catch (const std::bad_alloc&) {
   }
   ++state_->dropped;
-  entry.done(false);
+  done(false);
 }
 
 void LineWriter::Reopen(int fd) {
@@ -301,6 +341,7 @@ void LineWriter::Reopen(int fd) {
 
 bool LineWriter::Flush(Clock::time_point deadline) {
   std::unique_lock lock(state_->mutex);
+  state_->Hurry();
   return state_->settled.wait_until(lock, deadline, [&, end = state_->next_number] { return state_->Oldest() >= end; });
 }
 

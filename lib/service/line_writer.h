@@ -6,14 +6,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <thread>
 
 namespace livekit::token {
 
 struct LineWriterOptions {
   std::size_t max_lines = 8192;              // that wait
-  std::size_t max_bytes = 8 * 1024 * 1024;   // of the lines that wait
+  std::size_t max_bytes = 8 * 1024 * 1024;   // of the lines that wait, with their ends
   std::chrono::milliseconds patience{1000};  // for a record to be written
 };
 
@@ -36,13 +36,13 @@ class LineWriter {
   LineWriter& operator=(const LineWriter&) = delete;
 
   // `line` is without line end. If the queue is full, the oldest line that is no record is dropped for it.
-  void Write(std::string line) noexcept;
+  void Write(std::string_view line) noexcept;
 
   // A line that is never dropped for another. `done` is called exactly once, here or in the writer's thread, and must
   // neither throw nor block: with true once write(2) has taken all of the line, with false if the queue is full, if
   // writing failed, or if the line could not be written within the options' patience; it may then stand there in part,
   // but not as a whole. A write(2) that does not return, as on a hanging disk, keeps `done` waiting.
-  void Record(std::string line, Done done) noexcept;
+  void Record(std::string_view line, Done done) noexcept;
 
   // Writes to `fd`, owned from now on, what has not been written yet, and closes the former descriptor; both happens
   // soon, in the writer's thread.

@@ -91,7 +91,7 @@ void Log(LogLevel level, LogEvent event, std::initializer_list<LogField> fields)
   const std::string* const fixed = constants;
   std::string line = FormatLogLine(SystemClock().Now(), level, event, fixed == nullptr ? "" : *fixed, fields);
   if (LineWriter* const writer = queue) {
-    writer->Write(std::move(line));
+    writer->Write(line);
   } else {
     WriteNow(std::move(line));
   }

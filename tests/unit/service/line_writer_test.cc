@@ -146,14 +146,14 @@ TEST(LineWriter, BoundsTheBytesThatWait) {
   Pipe pipe;
   std::future<std::vector<std::string>> read;
   {
-    LineWriter writer(pipe.Fill().TakeWriteEnd(), {.max_bytes = 10});
+    LineWriter writer(pipe.Fill().TakeWriteEnd(), {.max_bytes = 13});
     writer.Write("aaaa");
     writer.Write("bbbb");
     writer.Write("cc");
     EXPECT_EQ(writer.dropped(), 0u);
     writer.Write("d");
     EXPECT_EQ(writer.dropped(), 1u);
-    writer.Write(std::string(11, 'e'));  // which has no room even alone
+    writer.Write(std::string(13, 'e'));  // which has no room even alone
     EXPECT_EQ(writer.dropped(), 2u);
     writer.Write("f");
     read = pipe.ReadAllAside();
