@@ -563,15 +563,12 @@ TEST_F(Secrets, AreFoundWhereverTheyAreShown) {
   std::string text;
   for (int i = 0; i < failures.size(); ++i) text.append(failures.GetTestPartResult(i).message()).append("\n");
   for (const std::string& part :
-       {"has printed the secret " + shown, R"("event":"http_request")", R"(has shown the secret)",
+       {"has printed the secret " + shown, std::string(R"("event":"http_request")"), "has shown the secret " + shown,
         R"(livekit_token_issued_total{caller="users",key=")" + shown, "LIVEKIT_URL=wss://" + shown,
         audit_ + " has the secret " + shown}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
-  const std::vector<std::string> told = FindLeaks(told_, {});
-  for (const std::string& part : {R"("server_url":"wss://)" + shown, R"("request_id":")" + shown}) {
-    EXPECT_THAT(told, ::testing::Contains(HasSubstr(part)));
-  }
+  EXPECT_THAT(FindLeaks(told_, {}), ::testing::Contains(HasSubstr(R"("request_id":")" + shown)));  // of the refusal
 }
 
 // Configurations and their files with secrets in the wrong places, checked and reloaded.
