@@ -261,8 +261,8 @@ class Program:
 
 
 class Cluster:
-    """Servers and gateways of one scenario, and the secrets that they know. Use it with `with`: all is ended at the end,
-    and no secret may then stand in a log."""
+    """Servers and gateways of one scenario, and the secrets that they know. Use it with `with`: all is ended at the
+    end, and no secret may then be seen anywhere."""
 
     def __init__(self, folder, drain="600ms"):
         self.folder = pathlib.Path(folder)
@@ -306,10 +306,11 @@ class Cluster:
         program = Program(name, [BIN / binary, f"--config={name}.yaml", *argv], self.folder, host, prefix,
                           admin_host=admin_host)
         program.port = port or program.port
-        write(self.folder / f"{name}.yaml", SERVER_YAML.format(
+        text = SERVER_YAML.format(
             host=host, port=program.port, admin_host=admin_host, admin_port=program.admin_port, listen=listen,
             keys=keys or self.keys, keys_more=keys_more, programs=self.folder / "programs.yaml",
-            policies="".join(POLICY_YAML.format(room=room) for room in rooms), drain=drain or self.drain) + rates + more)
+            policies="".join(POLICY_YAML.format(room=room) for room in rooms), drain=drain or self.drain)
+        write(self.folder / f"{name}.yaml", text + rates + more)
         self.servers.append(program)
         self.programs.append(program)
         return program
