@@ -170,8 +170,12 @@ void TokenAuthority::Record(std::vector<AuditEvent> events, absl::StatusOr<Respo
   };
   auto waiting = std::make_shared<Waiting>(Waiting{std::move(events), std::move(result)});
   // `done` keeps this authority.
-  audit->Record(waiting->events, clock_.Now(), [waiting, count, done](bool recorded) {
-    if (!recorded) return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
+  audit->Record(waiting->events, clock_.Now(), [this, waiting, count, done](bool recorded) {
+    if (!recorded) {
+      const std::string& caller = waiting->events.front().caller;
+      metrics_.Denied(caller.empty() ? kUnknownCaller : caller, v1::UNAVAILABLE);
+      return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
+    }
     count(waiting->events);
     done(std::move(waiting->result));
   });
