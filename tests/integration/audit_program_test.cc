@@ -73,6 +73,7 @@ audit: { file: ")") + file_ +
                                                           grpc::InsecureChannelCredentials()));
   }
   void Stop() {
+    stub_.reset();  // or the server waits for its connection
     program_->Signal(SIGTERM);
     EXPECT_EQ(program_->Wait(), 0) << program_->Output();
   }
