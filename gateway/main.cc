@@ -24,6 +24,7 @@
 #include "service/process.h"
 #include "service/process_protection.h"
 #include "service/reloader.h"
+#include "service/revision.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
 #include "service/secret_variables.h"
@@ -94,7 +95,7 @@ ConfigProblems Reload(FileSnapshot& files, const config::v1::GatewayConfig& runn
 
 int Serve(const config::v1::GatewayConfig& config, FileSnapshot& files, GatewayOptions options,
           const SystemdNotifier& systemd) {
-  Metrics metrics(kGateway);
+  Metrics metrics(kGateway, kRevision);
   GrpcBackendOptions backend_options;
   backend_options.target = config.server().address();
   backend_options.batch.max_items = static_cast<std::size_t>(config.limits().pending_requests());

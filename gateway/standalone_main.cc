@@ -26,6 +26,7 @@
 #include "service/metrics.h"
 #include "service/process.h"
 #include "service/process_protection.h"
+#include "service/revision.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
 #include "service/secret_variables.h"
@@ -213,7 +214,7 @@ int Main(int argc, char** argv) {
   gateway_options.dev_private_network = server_options.dev_private_network;
   config::v1::GatewayConfig gateway_config;
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
-  Metrics metrics(kStandalone);
+  Metrics metrics(kStandalone, kRevision);
   AuditLog audit;
   LiveConfig live(
       [&, first = true](const SharedParts& shared) mutable {

@@ -7,8 +7,10 @@
 namespace livekit::token {
 namespace {
 
-constexpr char kUnknownCaller[] = "other";  // a label for callers that the configuration does not name
 constexpr std::chrono::seconds kRetryUnrecorded{1};
+
+// Callers that the configuration does not name are one.
+std::string CallerLabel(const AuditEvent& event) { return event.caller.empty() ? "other" : event.caller; }
 
 }  // namespace
 
@@ -39,7 +41,7 @@ void Decisions::HideNamesIn(std::vector<AuditEvent>& events) const {
 void Decisions::Count(const std::vector<AuditEvent>& events) const {
   for (const AuditEvent& event : events) {
     if (event.outcome == kRefused) {
-      metrics_.Denied(event.caller.empty() ? kUnknownCaller : event.caller, event.reason);
+      metrics_.Denied(CallerLabel(event), event.reason);
     } else if (event.outcome == kIssued) {
       const bool minted = event.policy.empty();
       metrics_.Issued(event.key_id, minted ? event.caller : event.policy, minted ? "minted" : "participant");
@@ -58,7 +60,10 @@ void Decisions::RecordFirst(std::vector<AuditEvent> events, std::function<void(c
   HideNamesIn(events);
   auto waiting = std::make_shared<const std::vector<AuditEvent>>(std::move(events));
   audit_->Record(*waiting, clock_.Now(), [this, waiting, done = std::move(done)](bool recorded) {
-    if (!recorded) return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
+    if (!recorded) {
+      metrics_.Denied(CallerLabel(waiting->front()), v1::UNAVAILABLE);
+      return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));
+    }
     Count(*waiting);
     done(absl::OkStatus());
   });

@@ -79,6 +79,11 @@ Reloader::State LiveConfig::state() const {
 }
 
 ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over) {
+  // Whoever rotates logs moves the file away and sends SIGHUP, also while a configuration is refused.
+  if (const auto status = audit_.Reopen(); !status.ok()) {
+    const std::string error(status.message());
+    Log(LogLevel::kError, "audit_reopen_failed", {{"error", std::string_view(error)}});
+  }
   const ServerStartup next = prepare_({&files, &ledger_, &jwks_, &metrics_});
   if (next.state == nullptr) return next.problems;
   ConfigProblems problems = take_over(files);
@@ -86,11 +91,6 @@ ConfigProblems LiveConfig::Apply(FileSnapshot& files, const TakeOver& take_over)
   LogWarnings(next.warnings);
   LogRestartNeeded(startup_.config, next.config);
   (void)SetLogLevel(next.config.log_level());  // has been checked
-  // Whoever rotates logs moves the file away and sends SIGHUP.
-  if (const auto status = audit_.Reopen(); !status.ok()) {
-    const std::string error(status.message());
-    Log(LogLevel::kError, "audit_reopen_failed", {{"error", std::string_view(error)}});
-  }
   Use(next.state, files);
   return {};
 }

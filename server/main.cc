@@ -22,6 +22,7 @@
 #include "service/metrics.h"
 #include "service/process.h"
 #include "service/process_protection.h"
+#include "service/revision.h"
 #include "service/run_service.h"
 #include "service/sd_notify.h"
 #include "service/secret_variables.h"
@@ -135,7 +136,7 @@ int Main(int argc, char** argv) {
   options.dev = absl::GetFlag(FLAGS_dev);
   options.dev_private_network = absl::GetFlag(FLAGS_dev_private_network);
   options.allow_plaintext_grpc = absl::GetFlag(FLAGS_allow_plaintext_grpc);
-  Metrics metrics(kServer);
+  Metrics metrics(kServer, kRevision);
   const Environment environment = [&variables](const char* name) { return variables.Get(name); };
   AuditLog audit;
   LiveConfig live([&](const SharedParts& shared) { return Prepare(options, environment, shared); }, SystemClock(),

@@ -1,25 +1,16 @@
 // Configuration files: YAML into protobuf messages, strictly.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+#include "service/config_problem.h"
 #include "service/file_snapshot.h"
 
 namespace livekit::token {
-
-// One problem of a configuration file.
-struct ConfigProblem {
-  std::string path;     // such as `policies[2].room.default`; empty for the file as a whole
-  std::string message;  // what is wrong and how to mend it; never a secret
-};
-
-using ConfigProblems = std::vector<ConfigProblem>;
 
 // Reads YAML text into `message`: keys are field names, durations are written as `1h30m`, enum values as their names in
 // lower case without the enum's prefix, scalars by the field's type (a string field takes any plain scalar, a bool only
@@ -36,14 +27,5 @@ ConfigProblems ReadYamlWithSection(std::string_view yaml, google::protobuf::Mess
 
 // Reads a whole file of at most `max_bytes`. Errors name the file, not its content.
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes = 1 << 20);
-
-// The problem as it may be shown.
-ConfigProblem HideSecrets(const ConfigProblem& problem);
-// `file: path: message` a line each, without what looks like a secret.
-std::string FormatProblems(std::string_view file, const ConfigProblems& problems);
-
-// The path with a field or an index appended.
-std::string ConfigPath(std::string_view parent, std::string_view field);
-std::string ConfigPath(std::string_view parent, int index);
 
 }  // namespace livekit::token

@@ -85,8 +85,8 @@ struct Metrics::Impl {
   std::map<std::string, std::unique_ptr<AuthenticatorMetrics>, std::less<>> by_authenticator;
 };
 
-Metrics::Metrics(unsigned programs) : impl_(std::make_unique<Impl>(programs)) {
-  impl_->build_info.Get({LIVEKIT_TOKEN_VERSION, LIVEKIT_TOKEN_REVISION}).Set(1);
+Metrics::Metrics(unsigned programs, std::string_view revision) : impl_(std::make_unique<Impl>(programs)) {
+  impl_->build_info.Get({LIVEKIT_TOKEN_VERSION, revision}).Set(1);
   for (const std::string_view reason : kHttpRejections) impl_->http_rejected.Get({reason});
 }
 

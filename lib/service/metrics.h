@@ -27,8 +27,8 @@ inline constexpr std::array<std::string_view, 3> kHttpRejections = {"busy", "ful
 // Counts what the process does. Thread safety: all methods may be called concurrently.
 class Metrics {
  public:
-  // Shows the metrics of these programs (Program).
-  explicit Metrics(unsigned programs = kAllPrograms);
+  // Shows the metrics of these programs (Programs); `revision` is that of their sources.
+  explicit Metrics(unsigned programs = kAllPrograms, std::string_view revision = "unknown");
   ~Metrics();
 
   // http_server_request_duration_seconds. `route` is a configured path or `_OTHER`, `method` a known method or

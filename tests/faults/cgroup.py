@@ -1,4 +1,4 @@
-"""Control groups of version 1 (as mounted at /sys/fs/cgroup), each with one limit and the programs that are started in it."""
+"""Control groups of version 1 (as mounted at /sys/fs/cgroup), each with one limit and the programs started in it."""
 
 import os
 import pathlib

@@ -33,8 +33,8 @@ def _created(token, *lines):
     return _answer(201, json.dumps({"server_url": "wss://livekit.example", "participant_token": token}), *lines)
 
 
-# Outcome that must be counted, and the bytes that are sent to who asks for a token of that identity; then the connection
-# stays open.
+# Outcome that must be counted, and the bytes that are sent to who asks for a token of that identity; then the
+# connection stays open.
 ANSWERS = {
     "good": ("201", lambda identity: _created(_token(identity))),
     "close": ("201", lambda identity: _created(_token(identity), "Connection: close")),

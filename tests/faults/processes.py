@@ -3,6 +3,7 @@
 Every program has a port of its own for as long as its cluster lives, so that it comes back where it was.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -215,6 +216,16 @@ class Program:
         finally:
             connection.close()
 
+    def seen(self):
+        """Its metrics, environment and arguments, as far as it runs and shows them."""
+        if not self.running():
+            return b""
+        text = self.admin("/metrics")[1].encode()
+        for name in "environ", "cmdline":
+            with contextlib.suppress(OSError):  # it has ended, or shows this to nobody
+                text += b"\n" + pathlib.Path(f"/proc/{self.pid}/{name}").read_bytes()
+        return text
+
     def await_ready(self):
         def ready():
             if not self.running():
@@ -261,8 +272,8 @@ class Program:
 
 
 class Cluster:
-    """Servers and gateways of one scenario, and the secrets that they know. Use it with `with`: all is ended at the end,
-    and no secret may then stand in a log."""
+    """Servers and gateways of one scenario, and the secrets that they know. Use it with `with`: all is ended at the
+    end, and no secret may then be seen anywhere."""
 
     def __init__(self, folder, drain="600ms"):
         self.folder = pathlib.Path(folder)
@@ -286,9 +297,12 @@ class Cluster:
         return self
 
     def __exit__(self, kind, error, trace):
+        seen = {} if kind else {f"what {program.name} shows": program.seen() for program in self.programs}
         self.stop()
         if kind is None:
-            self.check_logs()
+            logs = {path: path.read_bytes() for path in sorted(self.folder.glob("*.log"))}
+            for what, text in {**seen, **logs}.items():
+                self.check_secrets(what, text)
 
     def secret(self):
         """A new one, which no log may ever contain."""
@@ -306,10 +320,11 @@ class Cluster:
         program = Program(name, [BIN / binary, f"--config={name}.yaml", *argv], self.folder, host, prefix,
                           admin_host=admin_host)
         program.port = port or program.port
-        write(self.folder / f"{name}.yaml", SERVER_YAML.format(
+        text = SERVER_YAML.format(
             host=host, port=program.port, admin_host=admin_host, admin_port=program.admin_port, listen=listen,
             keys=keys or self.keys, keys_more=keys_more, programs=self.folder / "programs.yaml",
-            policies="".join(POLICY_YAML.format(room=room) for room in rooms), drain=drain or self.drain) + rates + more)
+            policies="".join(POLICY_YAML.format(room=room) for room in rooms), drain=drain or self.drain)
+        write(self.folder / f"{name}.yaml", text + rates + more)
         self.servers.append(program)
         self.programs.append(program)
         return program
@@ -354,13 +369,11 @@ class Cluster:
         for program in self.programs:
             program.stop()
 
-    def check_logs(self):
-        """No secret and no token may stand in a log."""
-        for path in sorted(self.folder.glob("*.log")):
-            text = path.read_bytes()
-            for secret in self.secrets:
-                if secret.encode() in text:
-                    raise Failed(f"{path} contains a secret")
-            # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
-            if re.search(rb"eyJ[\w-]{8,}\.", text):
-                raise Failed(f"{path} contains a token")
+    def check_secrets(self, what, text):
+        """No secret and no token may stand in it."""
+        for secret in self.secrets:
+            if secret.encode() in text:
+                raise Failed(f"{what} contains a secret")
+        # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
+        if re.search(rb"eyJ[\w-]{8,}\.", text):
+            raise Failed(f"{what} contains a token")

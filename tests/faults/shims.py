@@ -1,4 +1,4 @@
-"""Libraries that are preloaded into programs and deceive them (accept_shim.cc, clock_shim.cc), and how they are told."""
+"""Libraries that are preloaded into programs to deceive them (accept_shim.cc, clock_shim.cc), and how they are told."""
 
 import errno
 import mmap

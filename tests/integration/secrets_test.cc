@@ -1,5 +1,6 @@
 // P11: secrets where they belong and where they do not, through every door, at log level debug. None may come out
-// again: in logs and other output (which Program looks at), answers, metrics, pages of the admin listener or /proc.
+// again: in logs, audit files and other output (which Program looks at), answers, metrics, pages of the admin listener
+// or /proc.
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -20,6 +21,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "gmock/gmock.h"
+#include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
 #include "http/server.h"
 #include "livekit/token/v1/token_service.grpc.pb.h"
@@ -94,6 +96,15 @@ std::string Read(const std::string& path) {
   return text.str();
 }
 
+// The line about core dumps among the limits of a process.
+std::string CoreLimits(const std::string& pid) {
+  std::stringstream limits(Read("/proc/" + pid + "/limits"));
+  for (std::string line; std::getline(limits, line);) {
+    if (line.rfind("Max core file size ", 0) == 0) return line;
+  }
+  return {};
+}
+
 // The one place for which there is no help: a request's id is there to be logged, and anything may be one.
 bool IsGoodRequestId(std::string_view header, std::string_view value) {
   return AsciiLower(std::string(header)) == "x-request-id" && IsRequestId(value);
@@ -130,6 +141,9 @@ class Secrets : public ::testing::Test {
   std::string Config(const std::string& keys, const std::string& gateway) const {
     const std::string in = folder_.path() + "/";
     return "listen: { grpc: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }\nlog_level: debug\nreflection: true\n"
+           "audit: { file: \"" +
+           audit_ + "\", hash_names: " + (hash_names_ ? "true" : "false") +
+           " }\n"
            "hmac_key_file: " +
            in +
            "hmac.key\nprojects:\n"
@@ -199,14 +213,15 @@ class Secrets : public ::testing::Test {
     http_ = gateway.AwaitPort("http");
     ASSERT_NE(http_, 0) << gateway.Output();
   }
-  void StartStandalone(std::vector<std::string> flags = {}) {
+  void StartStandalone(std::vector<std::string> flags = {}, const std::string& key_id = "APIkey",
+                       const std::string& url = "wss://control.example") {
     std::stringstream section(GatewayConfig());
     std::string gateway = "gateway:\n  listen: { http: \"127.0.0.1:0\" }\n";
     for (std::string line; std::getline(section, line);) gateway += "  " + line + "\n";
     config_ = folder_.Write("token.yaml", Config("env: true", gateway));
     flags.push_back("--config=" + config_);
     Program& program = Start("livekit-token-standalone", std::move(flags),
-                             {{"LIVEKIT_API_KEY", "APIkey"}, {"LIVEKIT_API_SECRET", signing_}});
+                             {{"LIVEKIT_API_KEY", key_id}, {"LIVEKIT_API_SECRET", signing_}, {"LIVEKIT_URL", url}});
     http_ = program.AwaitPort("http");
     ASSERT_NE(http_, 0) << program.Output();
     grpc_ = program.AwaitPort("grpc");
@@ -218,7 +233,10 @@ class Secrets : public ::testing::Test {
     const auto response = client.Exchange(bytes);
     if (!response) return 0;
     if (response->status == 201) {
-      token_ = json::parse(response->body)["participant_token"].get<std::string>();
+      json body = json::parse(response->body);
+      token_ = body["participant_token"].get<std::string>();
+      body.erase("participant_token");
+      told_ += body.dump() + "\n";
     } else {
       told_ += response->body + "\n";
     }
@@ -435,7 +453,7 @@ class Secrets : public ::testing::Test {
         if (response) told_ += response->body + "\n";
       }
       const std::string proc = "/proc/" + std::to_string(program->pid()) + "/";
-      EXPECT_THAT(Read(proc + "limits"), ::testing::ContainsRegex("Max core file size +0 +0 "));
+      EXPECT_THAT(CoreLimits(std::to_string(program->pid())), ::testing::ContainsRegex("size +0 +0 "));
       // Whoever may not read it sees nothing.
       const std::string environment = Read(proc + "environ");
       EXPECT_TRUE(environment.empty() || environment.find("wss://control.example") != std::string::npos);
@@ -443,6 +461,20 @@ class Secrets : public ::testing::Test {
       EXPECT_THAT(program->Output(), HasSubstr("\"listening\""));
     }
     for (const std::string& leak : FindLeaks(told_, {})) ADD_FAILURE() << leak;
+  }
+
+  // That there was something to find secrets in; Program looks for them.
+  void LookAtAudit() {
+    const std::string text = Read(audit_);
+    for (const char* part : {R"("outcome":"issued")", R"("outcome":"refused")", R"("method":"MintAccessToken")",
+                             R"("method":"BatchIssueParticipantTokens")", R"("key_id":"APIkey")"}) {
+      EXPECT_THAT(text, HasSubstr(part));
+    }
+    for (const auto& [name, value] : {std::pair("principal", "alice"), {"identity", "rec_1"}, {"room", "acme_1"}}) {
+      const std::string member = std::string("\"") + name + "\":\"";
+      EXPECT_EQ(text.find(member + value + "\"") == std::string::npos, hash_names_) << member;
+      EXPECT_EQ(text.find(member + "hmac:") != std::string::npos, hash_names_) << member;
+    }
   }
 
   void StopAll() {
@@ -468,6 +500,8 @@ class Secrets : public ::testing::Test {
   std::string ticket_;
   std::string token_;  // the latest that was issued
   std::vector<std::string> all_;
+  const std::string audit_ = folder_.path() + "/audit.jsonl";
+  bool hash_names_ = false;
   std::string config_;
   std::vector<std::unique_ptr<Program>> programs_;
   int grpc_ = 0;
@@ -478,9 +512,11 @@ class Secrets : public ::testing::Test {
 };
 
 TEST_F(Secrets, StayInGatewayAndServer) {
+  hash_names_ = true;
   StartBoth();
   SendEverything();
   LookAtPrograms();
+  LookAtAudit();
   StopAll();
 }
 
@@ -488,6 +524,7 @@ TEST_F(Secrets, StayInTheStandalone) {
   StartStandalone();
   SendEverything();
   LookAtPrograms();
+  LookAtAudit();
   StopAll();
 }
 
@@ -497,6 +534,7 @@ TEST_F(Secrets, AreNotInTheEnvironmentOfAProcessThatMayBeDebugged) {
   const std::string environment = Read("/proc/" + std::to_string(programs_[0]->pid()) + "/environ");
   EXPECT_THAT(environment, HasSubstr("LIVEKIT_URL=wss://control.example"));
   EXPECT_THAT(FindLeaks(environment, {}), IsEmpty());
+  EXPECT_EQ(CoreLimits(std::to_string(programs_[0]->pid())), CoreLimits("self"));
   // What has been taken out is still there for reloads.
   const std::string before = Read(config_);
   folder_.Write("token.yaml", before + "deny_list: { file: " + folder_.Write("deny.yaml", "blocked: []\n") + " }\n");
@@ -507,6 +545,30 @@ TEST_F(Secrets, AreNotInTheEnvironmentOfAProcessThatMayBeDebugged) {
   EXPECT_THAT(programs_[0]->Output(), HasSubstr("config_loaded"));
   EXPECT_THAT(programs_[0]->Output(), Not(HasSubstr("config_refused")));
   StopAll();
+}
+
+// The control for everything else: what is shown on purpose, such as ids of keys and requests, is found if it is
+// planted.
+TEST_F(Secrets, AreFoundWhereverTheyAreShown) {
+  const std::string shown = Plant("shown");
+  ::testing::TestPartResultArray failures;
+  {
+    const ::testing::ScopedFakeTestPartResultReporter reporter(
+        ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
+    StartStandalone({"--allow_core_dumps"}, shown, "wss://" + shown + ".example");
+    EXPECT_EQ(Post("X-Request-Id: " + shown + "\r\n" + user_header()), 201);
+    EXPECT_EQ(Post("X-Request-Id: " + shown + "\r\n"), 401);
+    StopAll();
+  }
+  std::string text;
+  for (int i = 0; i < failures.size(); ++i) text.append(failures.GetTestPartResult(i).message()).append("\n");
+  for (const std::string& part :
+       {"has printed the secret " + shown, std::string(R"("event":"http_request")"), "has shown the secret " + shown,
+        R"(livekit_token_issued_total{caller="users",key=")" + shown, "LIVEKIT_URL=wss://" + shown,
+        audit_ + " has the secret " + shown}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  EXPECT_THAT(FindLeaks(told_, {}), ::testing::Contains(HasSubstr(R"("request_id":")" + shown)));  // of the refusal
 }
 
 // Configurations and their files with secrets in the wrong places, checked and reloaded.

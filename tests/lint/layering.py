@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks who may include whom. Usage: layering.py ROOT
 
-The rules are those of the architecture: the folder is the layer. They hold transitively: a file is judged by all that it
-reaches through our own headers.
+The rules are those of the architecture: the folder is the layer. They hold transitively: a file is judged by all that
+it reaches through our own headers.
 """
 import fnmatch
 import os

@@ -65,6 +65,26 @@ std::set<std::string> FormsOf(const std::string& secret) {
   return forms;
 }
 
+// Ids of tokens and codes of names are random text of 22 characters, which may look like a token's beginning.
+bool HasToken(const std::string& line) {
+  static const std::regex kToken("eyJ[A-Za-z0-9_-]{8}");
+  static const std::regex kRandom(R"re("(jti":"|\w+":"hmac:)[A-Za-z0-9_-]{22}")re");
+  return std::regex_search(line, kToken) && std::regex_search(std::regex_replace(line, kRandom, ""), kToken);
+}
+
+// The texts of the first group of `pattern` in the configuration files of these flags.
+std::set<std::string> InConfiguration(const std::vector<std::string>& args, const std::regex& pattern) {
+  std::set<std::string> found;
+  for (const std::string& arg : args) {
+    if (arg.rfind("--config=", 0) != 0) continue;
+    const std::string config = ReadAll(arg.substr(arg.find('=') + 1));
+    for (std::sregex_iterator it(config.begin(), config.end(), pattern), end; it != end; ++it) {
+      found.insert((*it)[1].str());
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 void PlantSecret(const std::string& secret) { Planted().insert(secret); }
@@ -80,19 +100,18 @@ std::set<std::string> SecretsGivenTo(const std::vector<std::string>& args,
   static const std::regex kSecretFile(
       R"((?:keys:\s*\{?\s*(?:\w+:\s*[^,}\n]+[,\n]\s*)?file|\b(?:api_secret|hs\d+_secret|client_secret|caller_token|token|hmac_key|key)_file):\s*"?([^",}\s]+))");
   for (const std::string& arg : args) {
-    const std::size_t at = arg.find('=') + 1;
-    if (arg.rfind("--caller_token_file=", 0) == 0) add_file(arg.substr(at));
-    if (arg.rfind("--config=", 0) != 0) continue;
-    const std::string config = ReadAll(arg.substr(at));
-    for (std::sregex_iterator it(config.begin(), config.end(), kSecretFile), end; it != end; ++it) {
-      add_file((*it)[1].str());
-    }
+    if (arg.rfind("--caller_token_file=", 0) == 0) add_file(arg.substr(arg.find('=') + 1));
   }
+  for (const std::string& path : InConfiguration(args, kSecretFile)) add_file(path);
   return secrets;
 }
 
+std::set<std::string> AuditFilesOf(const std::vector<std::string>& args) {
+  static const std::regex kAuditFile(R"re(\baudit:\s*\{?(?:\s*\w+:[^,\n}]+[,\n])*\s*file:\s*"?([^",}\s]+))re");
+  return InConfiguration(args, kAuditFile);
+}
+
 std::vector<std::string> FindLeaks(std::string_view text, const std::set<std::string>& secrets) {
-  static const std::regex kToken("eyJ[A-Za-z0-9_-]{8}");
   static const std::regex kCredential("(bearer|basic) [A-Za-z0-9._~+/=-]{8}", std::regex::icase);
   std::set<std::string> all = Planted();
   all.insert(secrets.begin(), secrets.end());
@@ -101,7 +120,7 @@ std::vector<std::string> FindLeaks(std::string_view text, const std::set<std::st
   std::vector<std::string> leaks;
   std::stringstream lines{std::string(text)};
   for (std::string line; std::getline(lines, line);) {
-    if (std::regex_search(line, kToken)) leaks.push_back("a token: " + line);
+    if (HasToken(line)) leaks.push_back("a token: " + line);
     if (std::regex_search(line, kCredential)) leaks.push_back("a credential: " + line);
     for (const std::string& form : forms) {
       if (line.find(form) != std::string::npos) leaks.push_back("the secret " + form + ": " + line);

@@ -17,6 +17,9 @@ void PlantSecret(const std::string& secret);
 std::set<std::string> SecretsGivenTo(const std::vector<std::string>& args,
                                      const std::map<std::string, std::string>& environment);
 
+// The files that the configuration of these flags has the audit written to.
+std::set<std::string> AuditFilesOf(const std::vector<std::string>& args);
+
 // Where `text` shows what nobody may see, one entry for each line and kind: a JSON Web Token or the beginning of one, a
 // credential with its scheme, or one of `secrets` or of those planted, as it stands, in base64 or in hexadecimal
 // digits.

@@ -1,16 +1,22 @@
 #include "support/program.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -27,6 +33,43 @@ std::string ReadAll(const std::string& path) {
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+// What a GET on a port of this machine is answered with; as much of it as comes within a second.
+std::string Get(int port, const std::string& path) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval patience{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  std::string answer;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+    std::array<char, 16384> part;
+    ssize_t count = 0;
+    while ((count = recv(fd, part.data(), part.size(), 0)) > 0) answer.append(part.data(), count);
+  }
+  close(fd);
+  return answer;
+}
+
+// The address of a listener, as the log has it; empty if it does not.
+std::string AddressIn(const std::string& log, const std::string& listener) {
+  std::stringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.value("event", "") == "listening" && json.value("name", "") == listener) {
+      return json.value("address", "");
+    }
+  }
+  return {};
+}
+
+int PortOf(const std::string& address) {
+  return address.empty() ? 0 : std::stoi(address.substr(address.rfind(':') + 1));
 }
 
 }  // namespace
@@ -76,7 +119,7 @@ Program::Program(const std::string& name, std::vector<std::string> args, std::ma
 
 Program::~Program() {
   if (pid_ > 0) {
-    kill(pid_, SIGKILL);
+    Signal(SIGKILL);
     waitpid(pid_, nullptr, 0);
   }
   LookForLeaks();
@@ -86,26 +129,27 @@ std::string Program::AwaitAddress(const std::string& listener) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
     const bool running = Running();
-    std::stringstream lines(Output());
-    for (std::string line; std::getline(lines, line);) {
-      const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (json.is_object() && json.value("event", "") == "listening" && json.value("name", "") == listener) {
-        return json.value("address", "");
-      }
-    }
-    if (!running) return {};
+    const std::string address = AddressIn(Output(), listener);
+    if (!address.empty() || !running) return address;
     // Only polls for a line of another process; nothing depends on how long this takes.
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return {};
 }
 
-int Program::AwaitPort(const std::string& listener) {
-  const std::string address = AwaitAddress(listener);
-  return address.empty() ? 0 : std::stoi(address.substr(address.rfind(':') + 1));
+int Program::AwaitPort(const std::string& listener) { return PortOf(AwaitAddress(listener)); }
+
+void Program::Signal(int signal) {
+  if (seen_.empty() && (signal == SIGTERM || signal == SIGINT || signal == SIGKILL)) seen_ = SeenFromOutside();
+  kill(pid_, signal);
 }
 
-void Program::Signal(int signal) const { kill(pid_, signal); }
+std::string Program::SeenFromOutside() {
+  const int admin = PortOf(AddressIn(Output(), "admin"));
+  if (admin == 0 || !Running()) return {};
+  const std::string proc = "/proc/" + std::to_string(pid_) + "/";
+  return ReadAll(proc + "environ") + "\n" + ReadAll(proc + "cmdline") + "\n" + Get(admin, "/metrics");
+}
 
 int Program::Wait() {
   int status = 0;
@@ -127,6 +171,11 @@ void Program::LookForLeaks() {
   // Files may have been replaced in the meantime.
   secrets_.merge(SecretsGivenTo(args_, environment_));
   for (const std::string& leak : FindLeaks(Output(), secrets_)) ADD_FAILURE() << "the program has printed " << leak;
+  for (const std::string& leak : FindLeaks(seen_, secrets_)) ADD_FAILURE() << "the program has shown " << leak;
+  for (const std::string& path : AuditFilesOf(args_)) {
+    if (std::error_code error; !std::filesystem::is_regular_file(path, error)) continue;
+    for (const std::string& leak : FindLeaks(ReadAll(path), secrets_)) ADD_FAILURE() << path << " has " << leak;
+  }
 }
 
 std::string Program::Output() const { return ReadAll(folder_.path() + "/out"); }

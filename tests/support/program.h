@@ -28,7 +28,7 @@ class TempFolder {
 };
 
 // A started program; ended hard by the destructor if it still runs. When it ends, or is ended, whatever leaks.h finds
-// in its output is a failure of the test.
+// in its output and its audit files is a failure of the test, and so is what it finds in metrics and /proc just before.
 class Program {
  public:
   // `name` is that of a program in build/bin. The environment holds only PATH and `environment`.
@@ -43,7 +43,7 @@ class Program {
   int AwaitPort(const std::string& listener);
   // Waits until the log has a line with the event "listening" for it. False if the program ends before.
   bool AwaitListening(const std::string& listener) { return !AwaitAddress(listener).empty(); }
-  void Signal(int signal) const;
+  void Signal(int signal);
   // Waits for the end; the exit status, or -1 if a signal ended it.
   int Wait();
   bool Running();
@@ -55,11 +55,14 @@ class Program {
   std::string AwaitAddress(const std::string& listener);
 
   void LookForLeaks();
+  // What others see of the process while it serves; empty if it does not. Without effect on it, and within a second.
+  std::string SeenFromOutside();
 
   TempFolder folder_;
   std::vector<std::string> args_;
   std::map<std::string, std::string> environment_;
   std::set<std::string> secrets_;  // that it was started with
+  std::string seen_;               // from outside, before the end
   bool looked_ = false;
   pid_t pid_ = 0;
 };

@@ -1,4 +1,4 @@
-"""Who asks in the benchmark: nobody in particular, or a user with a JSON Web Token (RS256) of an issuer that we play."""
+"""Who asks in the benchmark: nobody in particular, or a user with a JSON Web Token (RS256) of an issuer we play."""
 
 import base64
 import json

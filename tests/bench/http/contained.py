@@ -83,7 +83,8 @@ def config(port):
         + "policies:\n  - { name: guest, match: { authenticator: guests }, room: { client: allow }, "
         "identity: { client: allow }, display_name: { client: allow } }\n"
         "rate_limits: { per_principal: 1000000/s, per_address: 1000000/s, auth_failures_per_address: 1000000/s }\n"
-        "gateway:\n  relay_headers: [authorization, x-api-key, x-down-token, x-hang-token, x-nonsense-token]\n  relay_cookies: [down, hang, nonsense]\n"
+        "gateway:\n  relay_headers: [authorization, x-api-key, x-down-token, x-hang-token, x-nonsense-token]\n"
+        "  relay_cookies: [down, hang, nonsense]\n"
     )
 
 
@@ -182,7 +183,9 @@ class Standalone:
         secret.write_text("0123456789abcdef")
         secret.chmod(0o600)
         (folder / "token.yaml").write_text(config(service_port))
-        self.services = process.Program(["nice", "-n19", sys.executable, __file__, "--services", service_port], folder, "services")
+        self.services = process.Program(
+            ["nice", "-n19", sys.executable, __file__, "--services", service_port], folder, "services"
+        )
         env = {"LIVEKIT_API_KEY": "APIbench", "LIVEKIT_API_SECRET": secrets.token_hex(32)}
         self.program = process.Program(
             [peers.ROOT / "build/bin/livekit-token-standalone", "--config=token.yaml",
@@ -208,7 +211,8 @@ def measure(server, fault, seconds):
     if FAULTS[fault] is None:
         return load.generate(server, "small", seconds, rate=GOOD, connections=8).p99, 0
     flood = subprocess.Popen(
-        ["nice", "-n19", sys.executable, __file__, "--flood", fault, str(server.port), str(seconds + 1)], stdout=subprocess.PIPE, text=True
+        ["nice", "-n19", sys.executable, __file__, "--flood", fault, str(server.port), str(seconds + 1)],
+        stdout=subprocess.PIPE, text=True,
     )
     time.sleep(0.8)  # until the flood is under way
     sample = load.generate(server, "small", seconds, rate=GOOD, connections=8)
@@ -250,11 +254,13 @@ def main():
         finally:
             server.stop()
     quiet = statistics.median(times[CONTROL])
-    print(f"{GOOD} good requests/s beside a flood of {FLOOD}/s; medians of {rounds} rounds of {seconds} s, {os.cpu_count()} cores")
+    print(f"{GOOD} good requests/s beside a flood of {FLOOD}/s; medians of {rounds} rounds of {seconds} s, "
+          f"{os.cpu_count()} cores")
     print(f"{'the flood presents':40} {'flood/s':>8} {'good p99':>10} {'ratio':>6}")
     for fault, values in times.items():
         p99 = statistics.median(values)
-        verdict = "" if fault == CONTROL or FAULTS[fault] is None else f"at most 1.5: {'yes' if p99 <= 1.5 * quiet else 'no'}"
+        judged = fault != CONTROL and FAULTS[fault] is not None
+        verdict = f"at most 1.5: {'yes' if p99 <= 1.5 * quiet else 'no'}" if judged else ""
         print(f"{fault:40} {statistics.median(rates[fault]):8.0f} {p99:7.0f} us {p99 / quiet:6.2f}  {verdict}")
 
 

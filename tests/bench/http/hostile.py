@@ -88,7 +88,8 @@ class Idle:
     def failures(self):
         failures = []
         if self.kept != self.wanted:
-            failures.append(f"{self.wanted - self.kept} of {self.wanted} idle connections were not answered or not kept")
+            lost = self.wanted - self.kept
+            failures.append(f"{lost} of {self.wanted} idle connections were not answered or not kept")
         if self.new.errors:
             failures.append(f"new connections beside idle ones: {self.new.errors}")
         return failures
@@ -127,7 +128,8 @@ class Slow:
                 idle.close()
                 self.ended += slow.ended
                 self.stuck += slow.stuck
-                say(f"slow clients, round {number + 1}: {opened} idle ones stood, {len(slow.ended)} slow ones were ended")
+                ended = len(slow.ended)
+                say(f"slow clients, round {number + 1}: {opened} idle ones stood, {ended} slow ones were ended")
         finally:
             idle.close()
             server.stop()
@@ -161,7 +163,8 @@ class Slow:
                 for slow in (False, True) for field in ("p50", "p99")
             ]
             lines.append(table.row(title, *columns))
-        lines += ["", table.row("slow clients", "at a time", "ended", "after s", "with 408 in time"), "|---|---:|---:|---:|---:|"]
+        head = table.row("slow clients", "at a time", "ended", "after s", "with 408 in time")
+        lines += ["", head, "|---|---:|---:|---:|---:|"]
         for kind, count in {"header": self.SLOW_HEADER, "body": self.SLOW_BODY}.items():
             ends = [end for end in self.ended if end.kind == kind]
             times = f"{min(end.seconds for end in ends):.2f} to {max(end.seconds for end in ends):.2f}" if ends else ""
@@ -179,7 +182,8 @@ class Slow:
             work = ""
         right = sum(self._right(end) for end in self.ended)
         total = len(self.ended) + self.stuck
-        reaches.append(table.Reach("", "of the slow ones ended at their deadline with 408", right / total if total else 0, 1))
+        share = right / total if total else 0
+        reaches.append(table.Reach("", "of the slow ones ended at their deadline with 408", share, 1))
         return reaches
 
     def failures(self):
@@ -190,7 +194,8 @@ class Slow:
         if self.stuck:
             failures.append(f"{self.stuck} slow clients were not ended")
         if self.idle_kept != self.IDLE * self.rounds:
-            failures.append(f"{self.IDLE * self.rounds - self.idle_kept} idle connections were not answered or not kept")
+            lost = self.IDLE * self.rounds - self.idle_kept
+            failures.append(f"{lost} idle connections were not answered or not kept")
         if self._errors():
             failures.append(f"requests beside slow clients: {self._errors()}")
         return failures

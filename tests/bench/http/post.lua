@@ -1,4 +1,5 @@
--- For wrk: POSTs the file named by the first argument with the header lines of the others, and prints the result as one line of JSON.
+-- For wrk: POSTs the file named by the first argument with the header lines of the others, and prints the result as
+-- one line of JSON.
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))

@@ -147,7 +147,8 @@ def machine(ticks_before):
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
     stolen = f"{100 * steal / max(ticks, 1):.1f} % of the time taken by other virtual machines"
-    return f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, load average {os.getloadavg()[0]:.1f}, {stolen}."
+    busy = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, load average {busy:.1f}, {stolen}."
 
 
 def main():
@@ -179,7 +180,7 @@ def main():
         lines += ["", *table.summary(results, cells, field.titles()), ""]
         lines += [f"* {key}: {servers.PEERS[key][2]()}" for key in field.started if key in servers.PEERS] + [""]
         reaches += table.http_reaches(results)
-        raw = {f"{cell} {key}": [vars(sample) for sample in samples] for (cell, key), samples in results.samples.items()}
+        raw = {f"{cell} {key}": list(map(vars, samples)) for (cell, key), samples in results.samples.items()}
         (peers.WORK / "http.json").write_text(json.dumps(raw, indent=1))
     for name in hostile.TRIALS:
         if name in options.cells:

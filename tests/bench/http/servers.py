@@ -17,7 +17,8 @@ SETTINGS = {
 BIN = peers.ROOT / "build/bin"
 GATEWAY_SECRET = "benchGatewaySecret0123456789abcdefghijklmnop"
 
-# Anonymous callers and users may choose what the requests of the benchmark choose. Limits are counted and refuse nothing.
+# Anonymous callers and users may choose what the requests of the benchmark choose. Limits are counted and refuse
+# nothing.
 SERVER_YAML = """
 listen: {{ grpc: "{grpc}", admin: "127.0.0.1:0" }}
 projects: [{{ name: bench, client_url: "{url}", keys: {{ env: true }} }}]

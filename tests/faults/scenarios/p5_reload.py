@@ -52,8 +52,8 @@ class Files:
         self.swap_config(self.good)
         self.swap_keys(key_file(self.keys))
 
-    # Each fault below is brought about, and says in which line it must be seen: its path and some words. It returns what
-    # mends it, if that is not `mend`.
+    # Each fault below is brought about, and says in which line it must be seen: its path and some words. It returns
+    # what mends it, if that is not `mend`.
 
     def truncated(self):
         self.swap_config(self.good[: self.good.index("services:") + 30])

@@ -19,7 +19,7 @@ SHARE = 0.01  # of malformed requests among those over HTTP
 FIRST_RATE, LAST_RATE = 250, 16000
 MOST_P99 = 50  # milliseconds; beyond, the machine is at its limit
 # How much more the last third may have than the first, of the time after a fifth of it.
-BOUNDS = {"rss_kb": 3072, "fds": 4, "threads": 2}
+BOUNDS = {"rss_kb": 3072, "fds": 2, "threads": 2}
 
 POST = b"POST /getToken HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
@@ -130,14 +130,16 @@ class Samples:
                 values = [values[what] for values in steady]
                 first, last = statistics.median(values[:third]), statistics.median(values[-third:])
                 result.figure(f"{name}_{what}", f"{first:g} to {last:g}, most {max(values)}")
-                result.check(f"{name}: {what} stays within {bound}: {first:g}, at the end {last:g}", last - first <= bound)
+                result.check(f"{name}: {what} grows by at most {bound}: {first:g}, at the end {last:g}",
+                             last - first <= bound)
             hours = len(steady) * SAMPLE / 3600
             slope = statistics.linear_regression(range(len(steady)), [values["rss_kb"] for values in steady]).slope
             result.figure(f"{name}_rss_slope_mb_per_h", round(slope * len(steady) / hours / 1024, 1))
 
 
 def find_rate(cluster):
-    """The highest rate, of those tried, at which each of the two loads still goes well."""
+    """The highest rate, of those tried, at which each of the two loads still goes well; the lowest in any case, on a
+    machine that others keep busy too, as long as none fails."""
     good = None
     rate = FIRST_RATE
     while rate <= LAST_RATE:
@@ -145,7 +147,9 @@ def find_rate(cluster):
         with Loads(**how) as running:
             time.sleep(3)
             reports = running.stop()
-        if any(report.failed or report.p99_ms > MOST_P99 for report in reports.values()):
+        if any(report.failed for report in reports.values()):
+            break
+        if good and any(report.p99_ms > MOST_P99 for report in reports.values()):
             break
         good = rate
         rate *= 1.5
@@ -200,7 +204,10 @@ def soak(folder, minutes):
             result.figure(name, value)
         result.check(f"malformed requests are answered with 400 and nothing else: {malformed.answers}",
                      set(malformed.answers) == {"400"})
-        result.check(f"there were reloads and restarts: {reloads}, {restarts}", reloads and restarts)
+        share = sum(malformed.answers.values()) / reports["http"].requests
+        result.check(f"{share:.2%} of requests over HTTP were malformed", SHARE / 2 <= share <= SHARE * 2)
+        result.check(f"there were reloads and restarts: {reloads}, {restarts}",
+                     reloads >= minutes * 60 // RELOAD - 1 > 0 and restarts >= minutes * 60 // RESTART - 1 > 0)
         for name, report in reports.items():
             result.check(f"{name}: {len(report.keys)} keys have signed, one for each second reload",
                          len(report.keys) >= reloads // 2)

@@ -2,7 +2,7 @@
 
 import hostile_http
 from load import Loads, grpc_load, http_load
-from processes import Cluster, write
+from processes import Cluster, Failed, write
 from scenario import Result, control, loads, scenario
 
 REQUESTS = 10
@@ -13,6 +13,7 @@ MOST_KILLS = 60
 def selftest(folder):
     result = Result()
     check_outcomes(result, folder)
+    check_secrets(result, folder / "secrets")
     kill_without_retries(result, folder)
     return result
 
@@ -32,6 +33,26 @@ def check_outcomes(result, folder):
                      and reports[kind].failed == (0 if server.outcome == "201" else REQUESTS))
     closed = reports["close"].events.get("connection_close", 0)
     result.check(f"connections that say so are closed: {closed}", closed == REQUESTS)
+
+
+def check_secrets(result, folder):
+    """A secret, and a token, are found in everything that is looked at."""
+    shown = "shown-in-the-environment"
+    with Cluster(folder) as cluster:
+        server = cluster.add_server()
+        server.env["SHOWN"] = shown
+        cluster.start()
+        seen = server.seen()
+    result.check("metrics and arguments of programs are seen", b"\nprocess_open_fds " in seen and b"--config=" in seen)
+    token = b"eyJhbGciOiJIUzI1NiJ9.e30.x"
+    for what, text, secrets in (("nothing", seen, []), ("a secret", seen, [shown]), ("a token", seen + token, [])):
+        cluster.secrets = secrets
+        try:
+            cluster.check_secrets("it", text)
+            found = "nothing"
+        except Failed as failed:
+            found = str(failed).removeprefix("it contains ")
+        result.check(f"{what} is found where there is {what}: {found}", found == what)
 
 
 def kill_without_retries(result, folder):

@@ -258,6 +258,7 @@ TEST_F(AuditTest, GivesNoTokenBeforeItIsRecorded) {
   EXPECT_EQ(ReasonOf(answer.status()), v1::UNAVAILABLE);
   EXPECT_GT(ToError(answer.status()).retry_delay().seconds(), 0);
   EXPECT_EQ(Metric(R"(livekit_token_issued_total{caller="root",key="APImain",kind="minted"})"), 1);
+  EXPECT_EQ(Metric(R"(livekit_token_denied_total{caller="root",reason="UNAVAILABLE"})"), 1);
 }
 
 // --- where it goes

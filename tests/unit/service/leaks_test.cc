@@ -40,6 +40,29 @@ TEST(FindLeaks, FindsTokensAndCredentials) {
   }
 }
 
+TEST(FindLeaks, TakesNoRandomIdForAToken) {
+  for (const char* line : {R"({"jti":"a1U4_eyJ9q57eZpJ4CRMpA"})", R"({"room":"hmac:eyJhbGciOiJIUzI1NiJ9._","a":1})"}) {
+    EXPECT_THAT(FindLeaks(line, {}), SizeIs(line[2] == 'r')) << line;  // that one is longer than a code
+  }
+  EXPECT_THAT(FindLeaks(R"({"identity":"hmac:eyJhbGciOiJIUzI1NiJ9AA"})", {}), IsEmpty());
+  EXPECT_THAT(FindLeaks(R"({"jti":"a1U4_eyJ9q57eZpJ4CRMpA","error":"eyJhbGciOiJI"})", {}), SizeIs(1));
+  EXPECT_THAT(FindLeaks(R"({"jti":"a1U4_eyJ9q57eZpJ4CRMpAB"})", {}), SizeIs(1));
+  EXPECT_THAT(FindLeaks(R"({"kid":"a1U4_eyJ9q57eZpJ4CRMpA"})", {}), SizeIs(1));
+}
+
+TEST(FindLeaks, FindsASecretInEveryKindOfOutput) {
+  using namespace std::literals;
+  for (const std::string_view before :
+       {R"({"ts":"2026-01-01T00:00:00.000Z","level":"info","event":"http_request","route":")"sv,
+        R"({"ts":"2026-01-01T00:00:00.000Z","event":"audit","outcome":"issued","principal":")"sv,
+        "# TYPE a counter\na{caller=\""sv, R"({"code":"FIELD_INVALID","message":")"sv, "\x08\x03\x12\x20"sv,
+        "PATH=/bin\0LIVEKIT_URL=wss://a\0A="sv, "livekit-token-server\0--config="sv}) {
+    const std::string text = std::string(before) + kSecret + "\"}\0\nB=1"s;
+    EXPECT_THAT(FindLeaks(text, {kSecret}), SizeIs(1)) << text;
+    EXPECT_THAT(FindLeaks(text, {"another_secret_0123"}), IsEmpty()) << text;
+  }
+}
+
 TEST(FindLeaks, NamesEveryLine) { EXPECT_THAT(FindLeaks("Bearer 0123456789\nok\neyJhbGciOiJI\n", {}), SizeIs(2)); }
 
 TEST(SecretsGivenTo, AreThoseOfEnvironmentFlagsAndConfiguration) {
@@ -59,6 +82,18 @@ TEST(SecretsGivenTo, AreThoseOfEnvironmentFlagsAndConfiguration) {
               UnorderedElementsAre("in-the-file-of-keys", "in-the-file-of-more", "in-the-file-of-client",
                                    "in-the-file-of-caller", "in-the-environment", "in-a-list-of-keys",
                                    "in-the-file-of-variable"));
+}
+
+TEST(AuditFilesOf, AreThoseOfTheConfiguration) {
+  const TempFolder folder;
+  const auto files = [&](const std::string& text) {
+    return AuditFilesOf({"--dev", "--config=" + folder.Write("server.yaml", text)});
+  };
+  EXPECT_THAT(files("audit: { file: /a.jsonl, blocking: true }\n"), UnorderedElementsAre("/a.jsonl"));
+  EXPECT_THAT(files("a: 1\naudit: {hash_names: true, file: \"/a.jsonl\"}\n"), UnorderedElementsAre("/a.jsonl"));
+  EXPECT_THAT(files("audit:\n  blocking: true\n  file: /a.jsonl\n"), UnorderedElementsAre("/a.jsonl"));
+  EXPECT_THAT(files("audit: { blocking: true }\ndeny_list: { file: /a.yaml }\n"), IsEmpty());
+  EXPECT_THAT(files("audit:\n  blocking: true\ndeny_list:\n  file: /a.yaml\n"), IsEmpty());
 }
 
 // A flag that does not exist is named in what a program prints.

@@ -57,7 +57,7 @@ void UseAll(Metrics& metrics) {
 }
 
 TEST(Metrics, CountsByLabels) {
-  Metrics metrics;
+  Metrics metrics(kAllPrograms, "abc123");
   UseAll(metrics);
   UseAll(metrics);
   metrics.Issued("APIkey", "web", "minted");
@@ -76,7 +76,7 @@ TEST(Metrics, CountsByLabels) {
           R"(livekit_token_denied_total{caller="other",reason="NO_POLICY"} 2)",
           "livekit_token_unknown_fields_total 4",
           R"(tls_certificate_not_after_timestamp_seconds{role="http"} 1893456000)",
-          R"(livekit_token_build_info{revision=")",
+          R"(livekit_token_build_info{revision="abc123",version=")",
           R"(http_server_active_requests 2)",
           R"(http_server_connections 2)",
           R"(http_server_connections_rejected_total{reason="full"} 2)",
