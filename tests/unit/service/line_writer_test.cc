@@ -226,8 +226,8 @@ TEST(LineWriter, WritesWholeLinesAtOnceAndNoMoreThanAPipeKeepsTogether) {
   std::future<std::vector<std::string>> read;
   {
     LineWriter writer(pipe.Fill().TakeWriteEnd());
-    for (int i = 0; i < 3; ++i) writer.Write(line);
-    writer.Write(line + "y");  // a byte more than fits
+    for (int i = 0; i < 7; ++i) writer.Write(line);  // four fit
+    writer.Write(line + "y");                        // a byte more than fits
     writer.Write("z");
     writer.Write(std::string(PIPE_BUF - 1, 'a'));
     writer.Write(std::string(PIPE_BUF, 'b'));  // cannot be kept together
@@ -235,7 +235,7 @@ TEST(LineWriter, WritesWholeLinesAtOnceAndNoMoreThanAPipeKeepsTogether) {
     read = std::async(std::launch::async, [&pipe] { return pipe.ReadParts(); });
   }
   const std::string l = line + '\n';
-  EXPECT_THAT(read.get(), ElementsAre(l + l + l, line + "y\nz\n", std::string(PIPE_BUF - 1, 'a') + '\n',
+  EXPECT_THAT(read.get(), ElementsAre(l + l + l + l, l + l + l, line + "y\nz\n", std::string(PIPE_BUF - 1, 'a') + '\n',
                                       std::string(PIPE_BUF, 'b'), "\n", "c\n"));
 }
 
