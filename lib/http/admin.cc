@@ -1,15 +1,27 @@
 #include "http/admin.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/address.h"
 #include "base/status.h"
+#include "service/limits.h"
 
 namespace livekit::token::http {
 namespace {
+
+// What is served beside the pages.
+constexpr std::array<std::string_view, 4> kRoutes = {"/livez", "/readyz", "/startupz", "/metrics"};
+
+bool IsLimited(std::string_view path) {
+  const auto table = LimitTable();
+  return std::any_of(table.begin(), table.end(),
+                     [&](const LimitRow& row) { return row.surface == "admin" && row.name == path; });
+}
 
 Response Plain(int status, std::string_view text) {
   Response response;
@@ -65,8 +77,8 @@ class AdminHandler final : public Handler {
  private:
   Response Answer(const Request& request) const {
     const auto page = options_.pages.find(request.path);
-    const bool is_probe = request.path == "/livez" || request.path == "/readyz" || request.path == "/startupz";
-    if (!is_probe && request.path != "/metrics" && page == options_.pages.end()) return Plain(404, "not found");
+    const bool is_route = std::find(kRoutes.begin(), kRoutes.end(), request.path) != kRoutes.end();
+    if (!is_route && page == options_.pages.end()) return Plain(404, "not found");
     if (request.method != "GET" && request.method != "HEAD") {
       Response response = Plain(405, "method not allowed");
       response.headers.push_back({"Allow", "GET, HEAD"});
@@ -133,6 +145,11 @@ std::unique_ptr<Handler> MakeAdminHandler(AdminOptions options) {
 }
 
 absl::StatusOr<std::unique_ptr<Admin>> Admin::Start(AdminOptions options) {
+  std::vector<std::string_view> routes(kRoutes.begin(), kRoutes.end());
+  for (const auto& [path, page] : options.pages) routes.push_back(path);
+  for (const std::string_view route : routes) {
+    if (!IsLimited(route)) return absl::InternalError("LimitTable has no row for " + std::string(route));
+  }
   auto admin = std::make_unique<AdminImpl>(std::move(options));
   LKT_RETURN_IF_ERROR(admin->Listen());
   return std::unique_ptr<Admin>(std::move(admin));

@@ -38,7 +38,7 @@ std::unique_ptr<Handler> MakeAdminHandler(AdminOptions options);
 // Serves as `options` say. What they refer to must outlive the returned object, whose destructor stops the listener.
 class Admin {
  public:
-  // Errors: the address cannot be bound.
+  // Errors: the address cannot be bound. Internal: a page has no row in LimitTable.
   static absl::StatusOr<std::unique_ptr<Admin>> Start(AdminOptions options);
   virtual ~Admin() = default;
   virtual std::string address() const = 0;

@@ -19,7 +19,7 @@ SHARE = 0.01  # of malformed requests among those over HTTP
 FIRST_RATE, LAST_RATE = 250, 16000
 MOST_P99 = 50  # milliseconds; beyond, the machine is at its limit
 # How much more the last third may have than the first, of the time after a fifth of it.
-BOUNDS = {"rss_kb": 3072, "fds": 2, "threads": 2}
+BOUNDS = {"rss_kb": 2048, "fds": 2, "threads": 2}
 
 POST = b"POST /getToken HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 

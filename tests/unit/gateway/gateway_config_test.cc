@@ -2,10 +2,12 @@
 #include <string>
 
 #include "gateway/gateway.h"
+#include "gateway/handler.h"
 #include "gateway/overrides.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "service/config.h"
+#include "service/limits.h"
 #include "service/process.h"
 #include "support/certificate.h"
 
@@ -78,6 +80,17 @@ drain: { timeout: 2h }
                            "token_paths[4]", "token_paths[5]", "limits.body_bytes", "limits.header_bytes",
                            "limits.connections", "limits.token_bytes", "limits.header_timeout", "limits.idle_timeout",
                            "log_level", "access_log_sample", "drain.timeout"));
+}
+
+TEST(WithDefaults, GivesTheRoutesOfTheTableOfLimitsAndNoOthers) {
+  const auto config = WithDefaults({}, {});
+  std::set<std::string> routes(config.token_paths().begin(), config.token_paths().end());
+  routes.insert({kSandboxPath, "_OTHER"});
+  std::set<std::string> rows;
+  for (const LimitRow& row : LimitTable()) {
+    if (row.surface == "HTTP") rows.emplace(row.name);
+  }
+  EXPECT_EQ(routes, rows);
 }
 
 TEST(CheckGatewayConfig, BoundsTheAttempts) {

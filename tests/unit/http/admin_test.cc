@@ -28,7 +28,7 @@ class AdminTest : public ::testing::Test {
   }
 
   AdminOptions Options() {
-    return {"", metrics_, lifecycle_, heartbeats_, {{"/debug/numbers", [] {
+    return {"", metrics_, lifecycle_, heartbeats_, {{"/debug/keys", [] {
                                                        return AdminPage{"application/json", "[1]"};
                                                      }}}};
   }
@@ -117,27 +117,27 @@ TEST_F(AdminTest, TellsOthersOnlyWhetherItIsReady) {
 }
 
 TEST_F(AdminTest, GivesPagesToClientsOnThisMachineOnly) {
-  const Response response = AnswerTo("127.0.0.1", "/debug/numbers");
+  const Response response = AnswerTo("127.0.0.1", "/debug/keys");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.content_type, "application/json");
   EXPECT_EQ(response.body, "[1]");
   for (const char* peer : {"10.0.0.1", "::ffff:10.0.0.1", "::", "2001:db8::1", ""}) {
-    EXPECT_EQ(AnswerTo(peer, "/debug/numbers").status, 403) << peer;
-    EXPECT_THAT(AnswerTo(peer, "/debug/numbers").body, Not(HasSubstr("1"))) << peer;
+    EXPECT_EQ(AnswerTo(peer, "/debug/keys").status, 403) << peer;
+    EXPECT_THAT(AnswerTo(peer, "/debug/keys").body, Not(HasSubstr("1"))) << peer;
   }
-  EXPECT_EQ(AnswerTo("127.0.0.1", "/debug/numbers/").status, 404);
-  EXPECT_EQ(Send("POST /debug/numbers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status, 405);
+  EXPECT_EQ(AnswerTo("127.0.0.1", "/debug/keys/").status, 404);
+  EXPECT_EQ(Send("POST /debug/keys HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status, 405);
 }
 
 // A page of a browser on this machine, whose name leads to 127.0.0.1 by now.
 TEST_F(AdminTest, GivesNothingToPagesOfOtherNames) {
   lifecycle_.SetStarted();
   for (const char* host : {"attacker.example", "127.0.0.1.attacker.example", "x.localhost", "", "localhost, a"}) {
-    EXPECT_EQ(AnswerTo("127.0.0.1", "/debug/numbers", "", host).status, 403) << host;
+    EXPECT_EQ(AnswerTo("127.0.0.1", "/debug/keys", "", host).status, 403) << host;
     EXPECT_EQ(AnswerTo("127.0.0.1", "/readyz", "verbose", host).body, "ready\n") << host;
   }
   for (const char* host : {"localhost", "127.0.0.1:9464", "[::1]:9464"}) {
-    EXPECT_EQ(AnswerTo("127.0.0.1", "/debug/numbers", "", host).status, 200) << host;
+    EXPECT_EQ(AnswerTo("127.0.0.1", "/debug/keys", "", host).status, 200) << host;
   }
 }
 
@@ -162,6 +162,11 @@ TEST_F(AdminTest, RefusesOtherMethodsAndPaths) {
   EXPECT_EQ(StatusOf("/"), 404);
   EXPECT_EQ(StatusOf("/metrics/"), 404);
   EXPECT_EQ(Send("nonsense\r\n\r\n").status, 400);
+}
+
+TEST_F(AdminTest, ServesNoPageWithoutARowInTheTableOfLimits) {
+  const auto started = Admin::Start({"127.0.0.1:0", metrics_, lifecycle_, heartbeats_, {{"/debug/other", nullptr}}});
+  EXPECT_EQ(std::string(started.status().message()), "LimitTable has no row for /debug/other");
 }
 
 TEST_F(AdminTest, DoesNotStartOnABusyPort) {

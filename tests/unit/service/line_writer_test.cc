@@ -36,8 +36,9 @@ constexpr milliseconds kLong{10'000};
 // A pipe that holds one page, whose reader is the test.
 class Pipe {
  public:
-  Pipe() {
-    EXPECT_EQ(pipe2(ends_.data(), O_CLOEXEC), 0);
+  // With the flag O_DIRECT every read gives what one write has written.
+  explicit Pipe(int flags = 0) {
+    EXPECT_EQ(pipe2(ends_.data(), O_CLOEXEC | flags), 0);
     EXPECT_EQ(fcntl(ends_[1], F_SETPIPE_SZ, PIPE_BUF), PIPE_BUF);
   }
   ~Pipe() {
@@ -69,6 +70,17 @@ class Pipe {
     }
     EXPECT_TRUE(text.empty() || text.back() == '\n');
     return lines;
+  }
+
+  // What each read gives until the writer is gone, without that of Fill.
+  std::vector<std::string> ReadParts() {
+    std::vector<std::string> parts;
+    std::array<char, 65536> part;
+    ssize_t count = 0;
+    while ((count = read(ends_[0], part.data(), part.size())) > 0) {
+      if (part[0] != '-') parts.emplace_back(part.data(), count);
+    }
+    return parts;
   }
 
   std::future<std::vector<std::string>> ReadAllAside() {
@@ -208,6 +220,25 @@ TEST(LineWriter, WritesLongLinesAsAWhole) {
   EXPECT_THAT(read.get(), ElementsAre("before", line, "after"));
 }
 
+TEST(LineWriter, WritesWholeLinesAtOnceAndNoMoreThanAPipeKeepsTogether) {
+  const std::string line(PIPE_BUF / 4 - 1, 'x');
+  Pipe pipe(O_DIRECT);
+  std::future<std::vector<std::string>> read;
+  {
+    LineWriter writer(pipe.Fill().TakeWriteEnd());
+    for (int i = 0; i < 7; ++i) writer.Write(line);  // four fit
+    writer.Write(line + "y");                        // a byte more than fits
+    writer.Write("z");
+    writer.Write(std::string(PIPE_BUF - 1, 'a'));
+    writer.Write(std::string(PIPE_BUF, 'b'));  // cannot be kept together
+    writer.Write("c");
+    read = std::async(std::launch::async, [&pipe] { return pipe.ReadParts(); });
+  }
+  const std::string l = line + '\n';
+  EXPECT_THAT(read.get(), ElementsAre(l + l + l + l, l + l + l, line + "y\nz\n", std::string(PIPE_BUF - 1, 'a') + '\n',
+                                      std::string(PIPE_BUF, 'b'), "\n", "c\n"));
+}
+
 TEST(LineWriter, RefusesARecordForWhichThereIsNoRoom) {
   Pipe pipe;
   std::future<std::vector<std::string>> read;
@@ -243,6 +274,37 @@ TEST(LineWriter, GivesUpRecordsThatNobodyReadsInTimeForGood) {
     read = pipe.ReadAllAside();
   }
   EXPECT_THAT(read.get(), ElementsAre("line"));
+}
+
+TEST(LineWriter, GivesUpRecordsWhoseTimeIsOverWhenTheirTurnComes) {
+  Pipe pipe;
+  auto read = pipe.ReadAllAside();
+  {
+    LineWriter writer(pipe.TakeWriteEnd(), {.patience = milliseconds(0)});
+    Heard record;
+    writer.Record("record", record.Done());
+    writer.Write("line");
+    EXPECT_FALSE(record.Get());
+    EXPECT_TRUE(writer.Flush(Clock::now() + kLong));
+    EXPECT_EQ(writer.dropped(), 1u);
+  }
+  EXPECT_THAT(read.get(), ElementsAre("line"));
+}
+
+TEST(LineWriter, GivesUpRecordsBehindALineThatIsWrittenInPart) {
+  const std::string line(2 * PIPE_BUF, 'x');
+  Pipe pipe;
+  std::future<std::vector<std::string>> read;
+  {
+    LineWriter writer(pipe.TakeWriteEnd(), {.patience = milliseconds(50)});
+    writer.Write(line);
+    Heard record;
+    writer.Record("record", record.Done());
+    EXPECT_FALSE(record.Get());
+    EXPECT_EQ(writer.dropped(), 1u);
+    read = pipe.ReadAllAside();
+  }
+  EXPECT_THAT(read.get(), ElementsAre(line));
 }
 
 TEST(LineWriter, EndsTheLineOfARecordThatIsGivenUpHalfway) {
