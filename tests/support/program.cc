@@ -125,6 +125,15 @@ Program::~Program() {
   LookForLeaks();
 }
 
+bool Program::AwaitOutput(const std::string& text) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (Output().find(text) == std::string::npos) {
+    if (!Running() || std::chrono::steady_clock::now() >= end) return Output().find(text) != std::string::npos;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
 std::string Program::AwaitAddress(const std::string& listener) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {

@@ -50,6 +50,8 @@ class Program {
   pid_t pid() const { return pid_; }
   // Everything that it has written so far, to both outputs.
   std::string Output() const;
+  // Waits until Output has `text`, since lines are written soon after what they tell of. False if it never has.
+  bool AwaitOutput(const std::string& text);
 
  private:
   std::string AwaitAddress(const std::string& listener);
