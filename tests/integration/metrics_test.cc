@@ -356,7 +356,8 @@ TEST_F(MetricsTest, OfAServerAndAGatewayAreThoseOfTheTable) {
            "$DIR/server.key, client_ca_file: $DIR/ca.crt } }\n" +
            ServerYaml(signing_key,
                       std::string("  - { name: workloads, mtls: { uri_sans: [\"") + kCaller + "\"] } }\n") +
-           "services: [ { name: gateway, match: { authenticator: workloads }, relay: true } ]\n";
+           "services: [ { name: gateway, match: { authenticator: workloads, subject: \"" + kCaller +
+           "\" }, relay: true } ]\n";
   };
   Start("server", Put("server.yaml", yaml("APIfirst")), {"grpc"});
   ASSERT_FALSE(HasFailure());
