@@ -42,7 +42,7 @@ using namespace testing;  // NOLINT: the helpers of tests/support
 
 // In everything that clients send and choose, in lower case too: no metric may have it.
 constexpr char kMark[] = "zqx";
-constexpr int kFlood = 150;
+constexpr int kFlood = 110;  // more than kMaxSeries
 
 // What a program shows.
 struct Page {
