@@ -15,8 +15,8 @@ HOUR, YEAR = 3600, 365.25 * 86400
 # (seconds that the clock is ahead, how long). Who waited for a moment of the wall clock when it went back would be late
 # by as much; a heart that has not beaten for 10 s shows it.
 STEPS = ((HOUR, 3), (0, 2), (-2 * HOUR, 14), (0, 2), (10 * YEAR, 3), (0, 3), *((second, 0.4) for second in (1, 0, -1, 0)))
-# How often that is by more than the minute that `clock_jumps_total` lets pass. Such steps last longer than the second
-# after which programs look again.
+# How often that is by more than the minute that `clock_jumps_total` lets pass. Such steps last longer than the
+# second after which programs look again.
 JUMPS = sum(abs(after - before) > 60 for (before, _), (after, _) in zip(((0, 0), *STEPS), STEPS))
 NEAR = 2  # seconds
 ASK_EVERY = 0.02
