@@ -15,6 +15,9 @@ HOUR, YEAR = 3600, 365.25 * 86400
 # (seconds that the clock is ahead, how long). Who waited for a moment of the wall clock when it went back would be late
 # by as much; a heart that has not beaten for 10 s shows it.
 STEPS = ((HOUR, 3), (0, 2), (-2 * HOUR, 14), (0, 2), (10 * YEAR, 3), (0, 3), *((second, 0.4) for second in (1, 0, -1, 0)))
+# How often that is by more than the minute that `clock_jumps_total` lets pass. Such steps last longer than the
+# second after which programs look again.
+JUMPS = sum(abs(after - before) > 60 for (before, _), (after, _) in zip(((0, 0), *STEPS), STEPS))
 NEAR = 2  # seconds
 ASK_EVERY = 0.02
 
@@ -68,6 +71,10 @@ class Dates:
         self.thread.join()
 
 
+def jumps_of(cluster):
+    return {program.name: program.metric("clock_jumps_total") for program in cluster.programs}
+
+
 @scenario("p4", "the clock jumps by an hour, two hours back, ten years, and by seconds: no request fails, every date is right")
 def clock(folder):
     result = Result()
@@ -78,6 +85,7 @@ def clock(folder):
         # fault_load's own clock does not jump, so it cannot verify; Dates does.
         how = {"http": http_load(cluster, verify_keys=""), "grpc": grpc_load(cluster, verify_keys="")}
         quiet = control(**how)
+        result.check("no jump is counted before there is one", sum(jumps_of(cluster).values()) == 0)
         dates = Dates(gateway)
         dead = []
         try:
@@ -98,6 +106,8 @@ def clock(folder):
         result.check(f"every token is dated as the clock says: {dates.wrong[:5]} of {dates.count}",
                      dates.count > 100 and not dates.wrong)
         result.check(f"every token lasts equally long: {dates.ttls}", len(dates.ttls) == 1 and min(dates.ttls) > 0)
+        jumps = jumps_of(cluster)
+        result.check(f"each program counts {JUMPS} jumps: {jumps}", set(jumps.values()) == {JUMPS})
         result.check(f"all are alive throughout: {sorted(set(dead))}", not dead)
         for program in (server, gateway):
             result.check(f"{program.name} is ready", program.admin("/readyz")[0] == 200)
