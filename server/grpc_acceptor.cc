@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -21,7 +23,11 @@
 namespace livekit::token {
 namespace {
 
-constexpr int kPauseMs = 20;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPause{20};
+constexpr milliseconds kForever{std::numeric_limits<int>::max()};
 // As gRPC's own listener has it, from the keepalive timeout: how long data may be unacknowledged.
 constexpr int kUserTimeoutMs = 5000;
 
@@ -35,7 +41,7 @@ void Reset(http::Fd fd) {
 
 absl::StatusOr<std::unique_ptr<GrpcAcceptor>> GrpcAcceptor::Listen(const std::string& address,
                                                                    std::shared_ptr<grpc::ServerCredentials> credentials,
-                                                                   grpc::ServerBuilder& builder,
+                                                                   grpc::ServerBuilder& builder, Metrics& metrics,
                                                                    std::function<void()> lost) {
   LKT_ASSIGN_OR_RETURN(http::Listeners listeners, http::Listen(address));
   for (const http::Fd& fd : listeners.fds) {
@@ -43,20 +49,21 @@ absl::StatusOr<std::unique_ptr<GrpcAcceptor>> GrpcAcceptor::Listen(const std::st
   }
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   auto server = builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, std::move(credentials));
-  auto acceptor =
-      std::unique_ptr<GrpcAcceptor>(new GrpcAcceptor(std::move(listeners), std::move(server), std::move(lost)));
+  auto acceptor = std::unique_ptr<GrpcAcceptor>(
+      new GrpcAcceptor(std::move(listeners), std::move(server), metrics, std::move(lost)));
   if (!acceptor->wake_.valid()) return absl::ResourceExhaustedError("the system has no descriptors left");
   return acceptor;
 }
 
 GrpcAcceptor::GrpcAcceptor(http::Listeners listeners,
-                           std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
+                           std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server, Metrics& metrics,
                            std::function<void()> lost)
     : listeners_(std::move(listeners)),
       server_(std::move(server)),
       lost_(std::move(lost)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      first_reserved_(http::FirstReservedDescriptor()) {}
+      first_reserved_(http::FirstReservedDescriptor()),
+      guard_(metrics) {}
 
 GrpcAcceptor::~GrpcAcceptor() { Stop(); }
 
@@ -78,9 +85,11 @@ void GrpcAcceptor::Run() {
   std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}};
   for (const http::Fd& fd : listeners_.fds) waiting.push_back({fd.get(), POLLIN, 0});
   bool paused = false;
+  auto next_sweep = Clock::now();
   for (;;) {
+    const auto wait = paused ? kPause : guard_.empty() ? kForever : ceil<milliseconds>(next_sweep - Clock::now());
     // While there is nothing to accept with, only the end is waited for.
-    const int count = poll(waiting.data(), paused ? 1 : waiting.size(), paused ? kPauseMs : -1);
+    const int count = poll(waiting.data(), paused ? 1 : waiting.size(), std::max(0, static_cast<int>(wait.count())));
     if (count > 0 && waiting[0].revents != 0) return;
     paused = false;
     bool lost = false;
@@ -89,6 +98,11 @@ void GrpcAcceptor::Run() {
       Log(LogLevel::kError, "grpc_listener_lost");
       if (lost_) lost_();
       return;
+    }
+    if (const auto now = Clock::now(); now >= next_sweep) {
+      guard_.Sweep();
+      // At most a twentieth of the time.
+      next_sweep = now + std::max<Clock::duration>(ConnectionGuard::kInterval, 20 * (Clock::now() - now));
     }
   }
 }
@@ -105,6 +119,7 @@ bool GrpcAcceptor::AcceptAll(int listener, bool& lost) {
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
       connection.listener_fd = listener;
       connection.fd = accepted.fd.Release();
+      guard_.Add(connection.fd);
       server_->HandleNewConnection(&connection);
       continue;
     }

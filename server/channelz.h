@@ -1,0 +1,19 @@
+// What gRPC itself counts of the connections of its servers (gRFC A14), in this process.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace livekit::token {
+
+// Ids of the connections of all servers, by what gRPC calls their peers, such as `ipv4:127.0.0.1:5000`. Those in the
+// middle of a handshake are not among them.
+std::map<std::string, std::int64_t> ServerConnections();
+
+// How many streams of a connection take memory: those that are open, and those that have been reset but whose call has
+// not ended yet. Nothing if there is no such connection any more.
+std::optional<std::int64_t> LiveStreams(std::int64_t connection);
+
+}  // namespace livekit::token

@@ -1,0 +1,59 @@
+// Ends connections whose peers ask for more than gRPC 1.51 can bear.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "http/socket.h"
+#include "service/metrics.h"
+
+namespace livekit::token {
+
+// Looks again and again at the connections that gRPC has been given. While more comes than gRPC can take in, it writes
+// nothing (the combiner of a transport writes when it has nothing to read), and so neither calls that have been reset
+// nor answers to pings ever end; and its limits on streams and headers hold only once the peer has acknowledged our
+// settings, which one that means harm does not do. Each way a few seconds took gigabytes. So those are reset that have
+// more live streams than an honest client can have, or from which much has come that nothing answers.
+//
+// Thread safety: none.
+class ConnectionGuard {
+ public:
+  static constexpr std::chrono::milliseconds kInterval{50};
+  // Three times what a connection may have open: a gateway gives up on calls that take too long, and while the process
+  // is not running (a halt of five seconds) it makes that many anew.
+  static constexpr std::int64_t kMostStreams = 2100;
+  // Bytes that may come without an answer: two of the largest messages. Beyond that, each byte of an answer, which
+  // never is less than 100, stands for kPerAnswered.
+  static constexpr std::uint64_t kUnanswered = 8 << 20;
+  static constexpr std::uint64_t kPerAnswered = 64;
+
+  // `metrics` must outlive the object.
+  explicit ConnectionGuard(Metrics& metrics) : metrics_(metrics) {}
+
+  // Watches a TCP connection from now on, until it ends. gRPC owns `fd` and may close it at any time.
+  void Add(int fd);
+  bool empty() const { return connections_.empty(); }
+  // Looks at all connections. To be called every kInterval while there are any.
+  void Sweep();
+
+ private:
+  struct Connection {
+    std::uint64_t cookie;            // tells it from any other that gets the same descriptor
+    std::string peer;                // as gRPC writes it
+    std::uint64_t examined = 0;      // bytes that had come when its streams were last looked at
+    std::optional<std::int64_t> id;  // gRPC's
+  };
+
+  // Whether the connection has ended, by itself or by this.
+  bool Ended(int fd, Connection& connection);
+  std::int64_t Streams(Connection& connection);
+  void Close(int fd, const Connection& connection, GrpcAbuse reason);
+
+  Metrics& metrics_;
+  std::unordered_map<int, Connection> connections_;
+};
+
+}  // namespace livekit::token
