@@ -7,7 +7,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <ctime>
 #include <functional>
 #include <iterator>
 
@@ -23,6 +25,15 @@ namespace {
 constexpr std::uint64_t kExamineEvery = 8 << 10;
 
 constexpr std::array<std::string_view, 2> kSentences = {"too many streams", "too many bytes that nothing answers"};
+
+using Duration = std::chrono::steady_clock::duration;
+
+// Of this thread. By the clock a sweep takes long just when a flood takes the processors.
+Duration CpuTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 // Unlike the number of a descriptor never used again (SO_COOKIE); 0 if `fd` is no socket.
 std::uint64_t CookieOf(int fd) {
@@ -68,9 +79,37 @@ std::optional<Traffic> TrafficOf(int fd) {
 
 }  // namespace
 
+ConnectionGuard::ConnectionGuard(Metrics& metrics) : metrics_(metrics), thread_([this] { Run(); }) {}
+
+ConnectionGuard::~ConnectionGuard() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
 void ConnectionGuard::Add(int fd) {
   const std::uint64_t cookie = CookieOf(fd);
-  if (cookie != 0) connections_.insert_or_assign(fd, Connection{.cookie = cookie, .peer = PeerOf(fd), .id = {}});
+  if (cookie == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    connections_.insert_or_assign(fd, Connection{.cookie = cookie, .peer = PeerOf(fd), .id = {}});
+  }
+  changed_.notify_all();
+}
+
+void ConnectionGuard::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ending_ || !connections_.empty(); });
+    const auto used = CpuTime();
+    Sweep();
+    // At most a twentieth of a processor.
+    const auto pause = std::max<Duration>(kInterval, 20 * (CpuTime() - used));
+    if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
+  }
 }
 
 void ConnectionGuard::Sweep() {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unordered_map>
 
 #include "http/socket.h"
@@ -18,10 +21,10 @@ namespace livekit::token {
 // settings, which one that means harm does not do. Each way a few seconds took gigabytes. So those are reset that have
 // more live streams than an honest client can have, or from which much has come that nothing answers.
 //
-// Thread safety: none.
+// Thread safety: all methods may be called concurrently.
 class ConnectionGuard {
  public:
-  static constexpr std::chrono::milliseconds kInterval{50};
+  static constexpr std::chrono::milliseconds kInterval{20};
   // Three times what a connection may have open: a gateway gives up on calls that take too long, and while the process
   // is not running (a halt of five seconds) it makes that many anew.
   static constexpr std::int64_t kMostStreams = 2100;
@@ -30,14 +33,15 @@ class ConnectionGuard {
   static constexpr std::uint64_t kUnanswered = 8 << 20;
   static constexpr std::uint64_t kPerAnswered = 64;
 
-  // `metrics` must outlive the object.
-  explicit ConnectionGuard(Metrics& metrics) : metrics_(metrics) {}
+  // Begins, on a thread of its own: the one that accepts takes in, for gRPC, what new connections bring. `metrics` must
+  // outlive the object.
+  explicit ConnectionGuard(Metrics& metrics);
+  ~ConnectionGuard();
+  ConnectionGuard(const ConnectionGuard&) = delete;
+  ConnectionGuard& operator=(const ConnectionGuard&) = delete;
 
   // Watches a TCP connection from now on, until it ends. gRPC owns `fd` and may close it at any time.
   void Add(int fd);
-  bool empty() const { return connections_.empty(); }
-  // Looks at all connections. To be called every kInterval while there are any.
-  void Sweep();
 
  private:
   struct Connection {
@@ -47,13 +51,19 @@ class ConnectionGuard {
     std::optional<std::int64_t> id;  // gRPC's
   };
 
+  void Run();
+  void Sweep();
   // Whether the connection has ended, by itself or by this.
   bool Ended(int fd, Connection& connection);
   std::int64_t Streams(Connection& connection);
   void Close(int fd, const Connection& connection, GrpcAbuse reason);
 
   Metrics& metrics_;
-  std::unordered_map<int, Connection> connections_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ending_ = false;                              // guarded by mutex_
+  std::unordered_map<int, Connection> connections_;  // guarded by mutex_
+  std::thread thread_;
 };
 
 }  // namespace livekit::token

@@ -7,11 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -23,11 +21,7 @@
 namespace livekit::token {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
-
-constexpr milliseconds kPause{20};
-constexpr milliseconds kForever{std::numeric_limits<int>::max()};
+constexpr int kPauseMs = 20;
 // As gRPC's own listener has it, from the keepalive timeout: how long data may be unacknowledged.
 constexpr int kUserTimeoutMs = 5000;
 
@@ -85,11 +79,9 @@ void GrpcAcceptor::Run() {
   std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}};
   for (const http::Fd& fd : listeners_.fds) waiting.push_back({fd.get(), POLLIN, 0});
   bool paused = false;
-  auto next_sweep = Clock::now();
   for (;;) {
-    const auto wait = paused ? kPause : guard_.empty() ? kForever : ceil<milliseconds>(next_sweep - Clock::now());
     // While there is nothing to accept with, only the end is waited for.
-    const int count = poll(waiting.data(), paused ? 1 : waiting.size(), std::max(0, static_cast<int>(wait.count())));
+    const int count = poll(waiting.data(), paused ? 1 : waiting.size(), paused ? kPauseMs : -1);
     if (count > 0 && waiting[0].revents != 0) return;
     paused = false;
     bool lost = false;
@@ -98,11 +90,6 @@ void GrpcAcceptor::Run() {
       Log(LogLevel::kError, "grpc_listener_lost");
       if (lost_) lost_();
       return;
-    }
-    if (const auto now = Clock::now(); now >= next_sweep) {
-      guard_.Sweep();
-      // At most a twentieth of the time.
-      next_sweep = now + std::max<Clock::duration>(ConnectionGuard::kInterval, 20 * (Clock::now() - now));
     }
   }
 }

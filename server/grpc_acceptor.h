@@ -54,7 +54,7 @@ class GrpcAcceptor {
   const std::function<void()> lost_;
   const http::Fd wake_;
   const int first_reserved_;
-  ConnectionGuard guard_;  // used by thread_ alone
+  ConnectionGuard guard_;
   std::thread thread_;
 };
 
