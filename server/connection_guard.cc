@@ -26,10 +26,10 @@ constexpr std::uint64_t kExamineEvery = 8 << 10;
 
 constexpr std::array<std::string_view, 2> kSentences = {"too many streams", "too many bytes that nothing answers"};
 
-using Duration = std::chrono::steady_clock::duration;
+using Clock = std::chrono::steady_clock;
 
 // Of this thread. By the clock a sweep takes long just when a flood takes the processors.
-Duration CpuTime() {
+Clock::duration CpuTime() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
@@ -100,19 +100,26 @@ void ConnectionGuard::Add(int fd) {
   changed_.notify_all();
 }
 
+bool ConnectionGuard::Recovering(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(resets_.begin(), resets_.end(), [&](const Reset& reset) { return reset.address == address; });
+}
+
 void ConnectionGuard::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return ending_ || !connections_.empty(); });
+    changed_.wait(lock, [this] { return ending_ || !connections_.empty() || !resets_.empty(); });
     const auto used = CpuTime();
     Sweep();
     // At most a twentieth of a processor.
-    const auto pause = std::max<Duration>(kInterval, 20 * (CpuTime() - used));
+    const auto pause = std::max<Clock::duration>(kInterval, 20 * (CpuTime() - used));
     if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
   }
 }
 
 void ConnectionGuard::Sweep() {
+  std::erase_if(resets_,
+                [now = Clock::now()](const Reset& reset) { return now > reset.end || !LiveStreams(reset.id); });
   for (auto it = connections_.begin(); it != connections_.end();) {
     it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
   }
@@ -152,8 +159,9 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   none.sa_family = AF_UNSPEC;
   if (connect(own.get(), &none, sizeof none) != 0) return;
   metrics_.GrpcConnectionAborted(reason);
-  static FloodLimit limit;
   const std::string address = PeerAddress(connection.peer);
+  if (connection.id) resets_.push_back({address, *connection.id, Clock::now() + kMostRecovery});
+  static FloodLimit limit;
   const auto suppressed = limit.Admit(std::hash<std::string>()(address), FloodLimit::Clock::now());
   if (!suppressed) return;
   Log(LogLevel::kWarn, "grpc_connection_aborted",

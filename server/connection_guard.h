@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "http/socket.h"
 #include "service/metrics.h"
@@ -32,6 +33,8 @@ class ConnectionGuard {
   // never is less than 100, stands for kPerAnswered.
   static constexpr std::uint64_t kUnanswered = 8 << 20;
   static constexpr std::uint64_t kPerAnswered = 64;
+  // How long an address waits at most for gRPC to clear up.
+  static constexpr std::chrono::seconds kMostRecovery{5};
 
   // Begins, on a thread of its own: the one that accepts takes in, for gRPC, what new connections bring. `metrics` must
   // outlive the object.
@@ -42,6 +45,9 @@ class ConnectionGuard {
 
   // Watches a TCP connection from now on, until it ends. gRPC owns `fd` and may close it at any time.
   void Add(int fd);
+  // Whether gRPC still has to clear up after a connection from this address (as http::Accept has it) that was reset.
+  // Who connected anew meanwhile would add to it faster than it is done.
+  bool Recovering(const std::string& address);
 
  private:
   struct Connection {
@@ -49,6 +55,12 @@ class ConnectionGuard {
     std::string peer;                // as gRPC writes it
     std::uint64_t examined = 0;      // bytes that had come when its streams were last looked at
     std::optional<std::int64_t> id;  // gRPC's
+  };
+
+  struct Reset {
+    std::string address;
+    std::int64_t id;
+    std::chrono::steady_clock::time_point end;
   };
 
   void Run();
@@ -63,6 +75,7 @@ class ConnectionGuard {
   std::condition_variable changed_;
   bool ending_ = false;                              // guarded by mutex_
   std::unordered_map<int, Connection> connections_;  // guarded by mutex_
+  std::vector<Reset> resets_;                        // that gRPC still knows; guarded by mutex_
   std::thread thread_;
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "grpcpp/security/server_credentials.h"
@@ -45,9 +46,18 @@ class GrpcAcceptor {
   GrpcAcceptor(http::Listeners listeners, std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
                Metrics& metrics, std::function<void()> lost);
 
+  // A connection from an address that gRPC still clears up after.
+  struct Held {
+    int listener;
+    http::Accepted accepted;
+  };
+
   void Run();
   // Accepts what waits. Returns false if nothing can be accepted for a moment; `lost` if never again.
   bool AcceptAll(int listener, bool& lost);
+  void HandOver(int listener, http::Fd fd);
+  // Hands over those that wait no longer.
+  void HandOverHeld();
 
   http::Listeners listeners_;
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
@@ -55,6 +65,7 @@ class GrpcAcceptor {
   const http::Fd wake_;
   const int first_reserved_;
   ConnectionGuard guard_;
+  std::vector<Held> held_;
   std::thread thread_;
 };
 
