@@ -26,10 +26,10 @@ constexpr std::uint64_t kExamineEvery = 8 << 10;
 
 constexpr std::array<std::string_view, 2> kSentences = {"too many streams", "too many bytes that nothing answers"};
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 // Of this thread. By the clock a sweep takes long just when a flood takes the processors.
-Clock::duration CpuTime() {
+SteadyClock::duration CpuTime() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
@@ -112,14 +112,14 @@ void ConnectionGuard::Run() {
     const auto used = CpuTime();
     Sweep();
     // At most a twentieth of a processor.
-    const auto pause = std::max<Clock::duration>(kInterval, 20 * (CpuTime() - used));
+    const auto pause = std::max<SteadyClock::duration>(kInterval, 20 * (CpuTime() - used));
     if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
   }
 }
 
 void ConnectionGuard::Sweep() {
   std::erase_if(resets_,
-                [now = Clock::now()](const Reset& reset) { return now > reset.end || !LiveStreams(reset.id); });
+                [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !LiveStreams(reset.id); });
   for (auto it = connections_.begin(); it != connections_.end();) {
     it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
   }
@@ -160,7 +160,7 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   if (connect(own.get(), &none, sizeof none) != 0) return;
   metrics_.GrpcConnectionAborted(reason);
   const std::string address = PeerAddress(connection.peer);
-  if (connection.id) resets_.push_back({address, *connection.id, Clock::now() + kMostRecovery});
+  if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
   static FloodLimit limit;
   const auto suppressed = limit.Admit(std::hash<std::string>()(address), FloodLimit::Clock::now());
   if (!suppressed) return;

@@ -9,10 +9,9 @@ import time
 import floods
 import http2
 from load import grpc_load, http_load
-from peers import connections, memory_mib, speaks_http2
+from peers import Sink, connections, memory_mib, speaks_http2
 from processes import Cluster, Failed
 from scenario import Result, control, loads, scenario
-from sockets import Sink
 
 CONNECTIONS = 2
 SECONDS = 6
