@@ -51,11 +51,12 @@ std::map<std::string, std::int64_t> ServerConnections() {
   return ids;
 }
 
-std::optional<std::int64_t> LiveStreams(std::int64_t connection) {
+std::optional<StreamCounts> CountStreams(std::int64_t connection) {
   const json answer = Parse(grpc_channelz_get_socket(connection));
   if (!answer.contains("socket")) return std::nullopt;
   const json& data = Member(answer["socket"], "data");
-  return Number(data, "streamsStarted") - Number(data, "streamsSucceeded") - Number(data, "streamsFailed");
+  const std::int64_t started = Number(data, "streamsStarted");
+  return StreamCounts{started, started - Number(data, "streamsSucceeded") - Number(data, "streamsFailed")};
 }
 
 }  // namespace livekit::token

@@ -12,8 +12,13 @@ namespace livekit::token {
 // middle of a handshake are not among them.
 std::map<std::string, std::int64_t> ServerConnections();
 
-// How many streams of a connection take memory: those that are open, and those that have been reset but whose call has
-// not ended yet. Nothing if there is no such connection any more.
-std::optional<std::int64_t> LiveStreams(std::int64_t connection);
+struct StreamCounts {
+  std::int64_t started;
+  // Those that are open, and those that have been reset but whose call has not ended yet.
+  std::int64_t live;
+};
+
+// Of a connection; nothing if there is no such connection any more.
+std::optional<StreamCounts> CountStreams(std::int64_t connection);
 
 }  // namespace livekit::token

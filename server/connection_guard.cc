@@ -13,7 +13,6 @@
 #include <functional>
 #include <iterator>
 
-#include "server/channelz.h"
 #include "server/token_service.h"
 #include "service/flood_limit.h"
 #include "service/log.h"
@@ -119,7 +118,7 @@ void ConnectionGuard::Run() {
 
 void ConnectionGuard::Sweep() {
   std::erase_if(resets_,
-                [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !LiveStreams(reset.id); });
+                [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
   for (auto it = connections_.begin(); it != connections_.end();) {
     it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
   }
@@ -129,25 +128,28 @@ bool ConnectionGuard::Ended(int fd, Connection& connection) {
   if (CookieOf(fd) != connection.cookie) return true;
   const auto traffic = TrafficOf(fd);
   if (!traffic) return true;
-  if (traffic->taken > kUnanswered + kPerAnswered * traffic->answered) {
+  if (traffic->taken < connection.examined + kExamineEvery) return false;
+  connection.examined = traffic->taken;
+  const auto streams = StreamsOf(connection);
+  std::uint64_t allowed = kPerAnswered * traffic->answered;
+  if (streams) allowed = std::min(allowed, kPerStream * static_cast<std::uint64_t>(streams->started));
+  if (traffic->taken > kUnanswered + allowed) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
   }
-  if (traffic->taken < connection.examined + kExamineEvery) return false;
-  connection.examined = traffic->taken;
-  if (Streams(connection) <= kMostStreams) return false;
+  if (!streams || streams->live <= kMostStreams) return false;
   Close(fd, connection, GrpcAbuse::kStreams);
   return true;
 }
 
-std::int64_t ConnectionGuard::Streams(Connection& connection) {
+std::optional<StreamCounts> ConnectionGuard::StreamsOf(Connection& connection) {
   if (!connection.id) {
     const auto all = ServerConnections();
     const auto found = all.find(connection.peer);
-    if (found == all.end()) return 0;
+    if (found == all.end()) return std::nullopt;
     connection.id = found->second;
   }
-  return LiveStreams(*connection.id).value_or(0);
+  return CountStreams(*connection.id);
 }
 
 void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reason) {

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "http/socket.h"
+#include "server/channelz.h"
+#include "service/limits.h"
 #include "service/metrics.h"
 
 namespace livekit::token {
@@ -29,10 +31,12 @@ class ConnectionGuard {
   // Three times what a connection may have open: a gateway gives up on calls that take too long, and while the process
   // is not running (a halt of five seconds) it makes that many anew.
   static constexpr std::int64_t kMostStreams = 2100;
-  // Bytes that may come without an answer: two of the largest messages. Beyond that, each byte of an answer, which
-  // never is less than 100, stands for kPerAnswered.
+  // Bytes that may come for nothing: two of the largest messages. Beyond that each byte of an answer, which never is
+  // less than 100, stands for kPerAnswered, but each stream for no more than it can carry: pings and settings are
+  // answered too.
   static constexpr std::uint64_t kUnanswered = 8 << 20;
   static constexpr std::uint64_t kPerAnswered = 64;
+  static constexpr std::uint64_t kPerStream = limits::kRequestMessageBytes + limits::kMetadataBytes;
   // How long an address waits at most for gRPC to clear up.
   static constexpr std::chrono::seconds kMostRecovery{5};
 
@@ -67,7 +71,7 @@ class ConnectionGuard {
   void Sweep();
   // Whether the connection has ended, by itself or by this.
   bool Ended(int fd, Connection& connection);
-  std::int64_t Streams(Connection& connection);
+  static std::optional<StreamCounts> StreamsOf(Connection& connection);
   void Close(int fd, const Connection& connection, GrpcAbuse reason);
 
   Metrics& metrics_;
