@@ -35,7 +35,7 @@ void Reset(http::Fd fd) {
 
 absl::StatusOr<std::unique_ptr<GrpcAcceptor>> GrpcAcceptor::Listen(const std::string& address,
                                                                    std::shared_ptr<grpc::ServerCredentials> credentials,
-                                                                   grpc::ServerBuilder& builder,
+                                                                   grpc::ServerBuilder& builder, Metrics& metrics,
                                                                    std::function<void()> lost) {
   LKT_ASSIGN_OR_RETURN(http::Listeners listeners, http::Listen(address));
   for (const http::Fd& fd : listeners.fds) {
@@ -43,20 +43,21 @@ absl::StatusOr<std::unique_ptr<GrpcAcceptor>> GrpcAcceptor::Listen(const std::st
   }
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   auto server = builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, std::move(credentials));
-  auto acceptor =
-      std::unique_ptr<GrpcAcceptor>(new GrpcAcceptor(std::move(listeners), std::move(server), std::move(lost)));
+  auto acceptor = std::unique_ptr<GrpcAcceptor>(
+      new GrpcAcceptor(std::move(listeners), std::move(server), metrics, std::move(lost)));
   if (!acceptor->wake_.valid()) return absl::ResourceExhaustedError("the system has no descriptors left");
   return acceptor;
 }
 
 GrpcAcceptor::GrpcAcceptor(http::Listeners listeners,
-                           std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
+                           std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server, Metrics& metrics,
                            std::function<void()> lost)
     : listeners_(std::move(listeners)),
       server_(std::move(server)),
       lost_(std::move(lost)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      first_reserved_(http::FirstReservedDescriptor()) {}
+      first_reserved_(http::FirstReservedDescriptor()),
+      guard_(metrics) {}
 
 GrpcAcceptor::~GrpcAcceptor() { Stop(); }
 
@@ -80,8 +81,9 @@ void GrpcAcceptor::Run() {
   bool paused = false;
   for (;;) {
     // While there is nothing to accept with, only the end is waited for.
-    const int count = poll(waiting.data(), paused ? 1 : waiting.size(), paused ? kPauseMs : -1);
+    const int count = poll(waiting.data(), paused ? 1 : waiting.size(), paused || !held_.empty() ? kPauseMs : -1);
     if (count > 0 && waiting[0].revents != 0) return;
+    HandOverHeld();
     paused = false;
     bool lost = false;
     for (std::size_t i = 1; i < waiting.size() && !lost; ++i) paused = !AcceptAll(waiting[i].fd, lost) || paused;
@@ -102,10 +104,11 @@ bool GrpcAcceptor::AcceptAll(int listener, bool& lost) {
         Reset(std::move(accepted.fd));
         continue;
       }
-      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-      connection.listener_fd = listener;
-      connection.fd = accepted.fd.Release();
-      server_->HandleNewConnection(&connection);
+      if (guard_.Recovering(accepted.peer_address)) {
+        held_.push_back({listener, std::move(accepted)});
+      } else {
+        HandOver(listener, std::move(accepted.fd));
+      }
       continue;
     }
     const int error = errno;
@@ -116,6 +119,25 @@ bool GrpcAcceptor::AcceptAll(int listener, bool& lost) {
     lost = error == EINVAL || error == EBADF || error == ENOTSOCK;
     if (!lost && interval.Due()) Log(LogLevel::kWarn, "grpc_accept_failed", {{"errno", error}});
     return false;
+  }
+}
+
+void GrpcAcceptor::HandOver(int listener, http::Fd fd) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.listener_fd = listener;
+  connection.fd = fd.Release();
+  guard_.Add(connection.fd);
+  server_->HandleNewConnection(&connection);
+}
+
+void GrpcAcceptor::HandOverHeld() {
+  // Over a copy: what is handed over may take long.
+  for (Held& held : std::exchange(held_, {})) {
+    if (guard_.Recovering(held.accepted.peer_address)) {
+      held_.push_back(std::move(held));
+    } else {
+      HandOver(held.listener, std::move(held.accepted.fd));
+    }
   }
 }
 

@@ -174,7 +174,7 @@ absl::StatusOr<std::unique_ptr<TokenServer>> TokenServer::Start(const cfg::Serve
     builder.AddListeningPort(address, credentials);
   } else {
     http::RaiseDescriptorLimit(kConnections);
-    auto acceptor = GrpcAcceptor::Listen(address, credentials, builder, options.on_listener_lost);
+    auto acceptor = GrpcAcceptor::Listen(address, credentials, builder, metrics, options.on_listener_lost);
     if (!acceptor.ok()) return NotBound(address);
     impl->acceptor = *std::move(acceptor);
   }

@@ -136,6 +136,12 @@ inline constexpr MetricRow kMetricTable[] = {
      {"reason"},
      "HTTP connections that were answered 503 (`busy`) or closed at once (`full`) because there were too many, or for "
      "which there was no memory (`memory`)."},
+    {"grpc_server_connections_aborted_total",
+     MetricType::kCounter,
+     kServers,
+     {"reason"},
+     "gRPC connections that were reset because they had more streams than a client may have (`streams`) or because "
+     "much came that nothing answers (`bytes`)."},
     {"grpc_server_call_started_total",
      MetricType::kCounter,
      kServers,

@@ -68,6 +68,7 @@ struct Metrics::Impl {
   prometheus::Gauge& http_active = SingleGauge(Metric("http_server_active_requests"));
   prometheus::Gauge& http_connections = SingleGauge(Metric("http_server_connections"));
   Counter http_rejected{registry, Metric("http_server_connections_rejected_total")};
+  Counter grpc_aborted{registry, Metric("grpc_server_connections_aborted_total")};
   Counter rpcs_started{registry, Metric("grpc_server_call_started_total")};
   Histogram rpcs{registry, Metric("grpc_server_call_duration_seconds")};
   Counter attempts_started{registry, Metric("grpc_client_attempt_started_total")};
@@ -88,6 +89,7 @@ struct Metrics::Impl {
 Metrics::Metrics(unsigned programs, std::string_view revision) : impl_(std::make_unique<Impl>(programs)) {
   impl_->build_info.Get({LIVEKIT_TOKEN_VERSION, revision}).Set(1);
   for (const std::string_view reason : kHttpRejections) impl_->http_rejected.Get({reason});
+  for (const std::string_view reason : kGrpcAbuses) impl_->grpc_aborted.Get({reason});
 }
 
 Metrics::~Metrics() = default;
@@ -103,6 +105,10 @@ void Metrics::HttpConnections(int change) { impl_->http_connections.Increment(ch
 
 void Metrics::HttpConnectionRejected(HttpRejection reason) {
   impl_->http_rejected.Get({kHttpRejections[static_cast<std::size_t>(reason)]}).Increment();
+}
+
+void Metrics::GrpcConnectionAborted(GrpcAbuse reason) {
+  impl_->grpc_aborted.Get({kGrpcAbuses[static_cast<std::size_t>(reason)]}).Increment();
 }
 
 RpcMetrics& Metrics::OfRpc(std::string_view method) {

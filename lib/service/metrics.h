@@ -24,6 +24,10 @@ class RpcMetrics;
 enum class HttpRejection : std::uint8_t { kBusy, kFull, kMemory };
 inline constexpr std::array<std::string_view, 3> kHttpRejections = {"busy", "full", "memory"};
 
+// Why a connection of the gRPC listener was reset.
+enum class GrpcAbuse : std::uint8_t { kStreams, kBytes };
+inline constexpr std::array<std::string_view, 2> kGrpcAbuses = {"streams", "bytes"};
+
 // Counts what the process does. Thread safety: all methods may be called concurrently.
 class Metrics {
  public:
@@ -39,6 +43,8 @@ class Metrics {
   void HttpConnections(int change);
   // http_server_connections_rejected_total.
   void HttpConnectionRejected(HttpRejection reason);
+  // grpc_server_connections_aborted_total.
+  void GrpcConnectionAborted(GrpcAbuse reason);
   // grpc_server_call_*. `method` is the name of an RPC. To be kept: looking for it costs.
   RpcMetrics& OfRpc(std::string_view method);
   // livekit_token_authentications_total and livekit_token_authenticator_request_duration_seconds of an authenticator.

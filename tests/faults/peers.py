@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import socket
+import threading
 import time
 
 import http2
@@ -49,6 +50,38 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Sink:
+    """Takes connections and throws away what comes, without an answer."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.open = []
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.open.append(self.listener.accept()[0])
+                threading.Thread(target=self.drain, args=(self.open[-1],)).start()
+
+    def drain(self, peer):
+        with contextlib.suppress(OSError):
+            while peer.recv(1 << 16):
+                pass
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        for one in (self.listener, *self.open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self.thread.join()
 
 
 @contextlib.contextmanager

@@ -1,60 +1,26 @@
-"""T15: streams that are opened and reset at once, streams that are opened and left, connections that are made in masses."""
+"""T15: floods of HTTP/2 frames and of connections."""
 
 import contextlib
-import struct
-import threading
+import pathlib
+import subprocess
+import sys
 import time
 
+import floods
 import http2
 from load import grpc_load, http_load
-from peers import connections, memory_mib
-from processes import Cluster
+from peers import Sink, connections, memory_mib, speaks_http2
+from processes import Cluster, Failed
 from scenario import Result, control, loads, scenario
 
-RESETS = 2000  # a second and connection
 CONNECTIONS = 2
-SECONDS = 4
+SECONDS = 6
 STREAMS = 700  # that one connection may have, connections.cc
 MOST_MEMORY = 16  # MiB
+MOST_OF_FLOODS = 120  # MiB; before the guard of connections they took gigabytes
 SOCKETS = 2000
 BLOCK = http2.call_fields("MintAccessToken")
-RESET = struct.pack(">I", http2.CANCEL)
-
-
-class Flood:
-    """Opens and resets streams on its own thread, at a fixed rate, and reads what comes."""
-
-    def __init__(self, server):
-        self.connection = http2.Connection(server.host, server.port)
-        self.sent = 0
-        self.ending = False
-        self.threads = [threading.Thread(target=run) for run in (self.send, self.receive)]
-        for thread in self.threads:
-            thread.start()
-
-    def send(self):
-        begin = time.monotonic()
-        with contextlib.suppress(OSError):
-            while not self.ending:
-                out = []
-                for _ in range(50):
-                    stream = self.connection.next_stream()
-                    out += [self.connection.headers(stream, BLOCK), http2.frame(http2.RST_STREAM, 0, stream, RESET)]
-                self.connection.send(b"".join(out))
-                self.sent += 50
-                time.sleep(max(0, begin + self.sent / RESETS - time.monotonic()))
-
-    def receive(self):
-        with contextlib.suppress(OSError):
-            while not self.ending:
-                for _ in self.connection.frames(0.2):
-                    pass
-
-    def stop(self):
-        self.ending = True
-        for thread in self.threads:
-            thread.join()
-        self.connection.close()
+FLOODS = pathlib.Path(floods.__file__)
 
 
 def watch(pid, seconds):
@@ -66,15 +32,29 @@ def watch(pid, seconds):
     return most
 
 
-def reset_streams(server):
-    """How many, and the most memory meanwhile."""
-    floods = [Flood(server) for _ in range(CONNECTIONS)]
-    try:
-        most = watch(server.pid, SECONDS)
-    finally:
-        for flood in floods:
-            flood.stop()
-    return sum(flood.sent for flood in floods), most
+def flood(kind, host, port):
+    """A flood of this kind, running, on another process."""
+    return subprocess.Popen([sys.executable, str(FLOODS), host, str(port), kind, str(CONNECTIONS), str(SECONDS)],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+def sent_by(process):
+    out, _ = process.communicate(timeout=60)
+    if process.returncode:
+        raise Failed(f"floods.py ended with {process.returncode}")
+    return int(out)
+
+
+def under_flood(kind, server, host, port, how):
+    """Frames that were sent, the server's most memory meanwhile, and the reports of the loads."""
+    with loads(**how) as running:
+        process = flood(kind, host, port)
+        try:
+            most = watch(server.pid, SECONDS)
+            sent = sent_by(process)
+        finally:
+            process.kill()
+        return sent, most, running.stop()
 
 
 def leave_streams(server):
@@ -94,29 +74,44 @@ def leave_streams(server):
         return refused + connection.closed, most
 
 
-@scenario("t15", f"{CONNECTIONS * RESETS} resets a second, {2 * STREAMS} open streams, {SOCKETS} connections: memory and "
-                 "others' latency bounded")
-def floods(folder):
+@scenario("t15", f"{len(floods.KINDS)} kinds of floods at full speed, {2 * STREAMS} open streams, {SOCKETS} connections: "
+                 "nobody else fails, memory bounded")
+def all_floods(folder):
     result = Result()
-    with Cluster(folder) as cluster:
+    with Cluster(folder) as cluster, Sink() as sink:
         server, gateway = cluster.add_server(), cluster.add_gateway()
         cluster.start()
         how = {"http": http_load(cluster), "grpc": grpc_load(cluster)}
         control(1, **how)  # what serving itself takes is no growth
         quiet = control(**how)
-        for name, attack in (("resets", reset_streams), ("streams", leave_streams)):
-            before = memory_mib(server.pid)
-            with loads(**how) as running:
-                count, most = attack(server)
-                reports = running.stop()
-            grew = most - before
-            result.figure(name, count)
-            result.figure(f"{name}_grew_mib", grew)
-            result.none_failed(quiet, reports)
-            result.check(f"{name}: memory grows by at most {MOST_MEMORY} MiB: {grew:.1f}", grew <= MOST_MEMORY)
-            for load, report in reports.items():
-                result.p99_at_most(f"{name}: {load}", quiet[load], report)
-            result.check(f"{name}: the flood was one: {count}", count > 0)
+        before = memory_mib(server.pid)
+        for kind in floods.KINDS:
+            # The control's flood takes as much of the processors, but goes elsewhere.
+            _, _, elsewhere = under_flood(kind, server, *sink.address, how)
+            sent, most, reports = under_flood(kind, server, server.host, server.port, how)
+            result.figure(f"{kind}_frames", sent)
+            result.figure(f"{kind}_grew_mib", most - before)
+            result.figure(f"{kind}_p99_times", max(report.p99_ms / elsewhere[name].p99_ms for name, report in reports.items()))
+            result.none_failed(elsewhere, reports)
+            result.check(f"{kind}: memory grows by at most {MOST_OF_FLOODS} MiB: {most - before:.1f}",
+                         most - before <= MOST_OF_FLOODS)
+            result.check(f"{kind}: the flood was one: {sent}", sent > 1000)
+            result.check(f"{kind}: new connections are served", speaks_http2(server))
+        aborted = {reason: server.metric("grpc_server_connections_aborted_total", reason=reason)
+                   for reason in ("streams", "bytes")}
+        result.figure("aborted", aborted)
+        result.check(f"connections were reset for either reason: {aborted}", all(aborted.values()))
+        before = memory_mib(server.pid)
+        with loads(**how) as running:
+            count, most = leave_streams(server)
+            reports = running.stop()
+        result.figure("streams_refused", count)
+        result.none_failed(quiet, reports)
+        result.check(f"open streams: memory grows by at most {MOST_MEMORY} MiB: {most - before:.1f}",
+                     most - before <= MOST_MEMORY)
+        result.check(f"open streams: those beyond {STREAMS} are refused", count > 0)
+        for load, report in reports.items():
+            result.p99_at_most(f"open streams: {load}", quiet[load], report)
         before = [memory_mib(program.pid) for program in (server, gateway)]
         with loads(**how) as running:
             with connections(gateway, SOCKETS) as sockets:

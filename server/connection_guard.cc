@@ -1,0 +1,175 @@
+#include "server/connection_guard.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <functional>
+#include <iterator>
+
+#include "server/token_service.h"
+#include "service/flood_limit.h"
+#include "service/log.h"
+
+namespace livekit::token {
+namespace {
+
+// With fewer bytes than this nobody opens kMostStreams: a stream takes 14 at least.
+constexpr std::uint64_t kExamineEvery = 8 << 10;
+
+constexpr std::array<std::string_view, 2> kSentences = {"too many streams", "too many bytes that nothing answers"};
+
+using SteadyClock = std::chrono::steady_clock;
+
+// Of this thread. By the clock a sweep takes long just when a flood takes the processors.
+SteadyClock::duration CpuTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// Unlike the number of a descriptor never used again (SO_COOKIE); 0 if `fd` is no socket.
+std::uint64_t CookieOf(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+// As gRPC writes peers; empty if the connection is over.
+std::string PeerOf(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return std::string("ipv4:") + text.data() + ":" + std::to_string(ntohs(v4.sin_port));
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+  const std::string port = std::to_string(ntohs(v6.sin6_port));
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text.data(), text.size());
+    return std::string("ipv4:") + text.data() + ":" + port;
+  }
+  inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+  return std::string("ipv6:%5B") + text.data() + "%5D:" + port;
+}
+
+// Bytes that gRPC has taken and that the peer has got.
+struct Traffic {
+  std::uint64_t taken;
+  std::uint64_t answered;
+};
+
+std::optional<Traffic> TrafficOf(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  int waiting = 0;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || ioctl(fd, SIOCINQ, &waiting) != 0) return {};
+  return Traffic{info.tcpi_bytes_received - static_cast<std::uint64_t>(waiting), info.tcpi_bytes_acked};
+}
+
+}  // namespace
+
+ConnectionGuard::ConnectionGuard(Metrics& metrics) : metrics_(metrics), thread_([this] { Run(); }) {}
+
+ConnectionGuard::~ConnectionGuard() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void ConnectionGuard::Add(int fd) {
+  const std::uint64_t cookie = CookieOf(fd);
+  if (cookie == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    connections_.insert_or_assign(fd, Connection{.cookie = cookie, .peer = PeerOf(fd), .id = {}});
+  }
+  changed_.notify_all();
+}
+
+bool ConnectionGuard::Recovering(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(resets_.begin(), resets_.end(), [&](const Reset& reset) { return reset.address == address; });
+}
+
+void ConnectionGuard::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ending_ || !connections_.empty() || !resets_.empty(); });
+    const auto used = CpuTime();
+    Sweep();
+    // At most a twentieth of a processor.
+    const auto pause = std::max<SteadyClock::duration>(kInterval, 20 * (CpuTime() - used));
+    if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
+  }
+}
+
+void ConnectionGuard::Sweep() {
+  std::erase_if(resets_,
+                [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
+  for (auto it = connections_.begin(); it != connections_.end();) {
+    it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
+  }
+}
+
+bool ConnectionGuard::Ended(int fd, Connection& connection) {
+  if (CookieOf(fd) != connection.cookie) return true;
+  const auto traffic = TrafficOf(fd);
+  if (!traffic) return true;
+  if (traffic->taken < connection.examined + kExamineEvery) return false;
+  connection.examined = traffic->taken;
+  const auto streams = StreamsOf(connection);
+  std::uint64_t allowed = kPerAnswered * traffic->answered;
+  if (streams) allowed = std::min(allowed, kPerStream * static_cast<std::uint64_t>(streams->started));
+  if (traffic->taken > kUnanswered + allowed) {
+    Close(fd, connection, GrpcAbuse::kBytes);
+    return true;
+  }
+  if (!streams || streams->live <= kMostStreams) return false;
+  Close(fd, connection, GrpcAbuse::kStreams);
+  return true;
+}
+
+std::optional<StreamCounts> ConnectionGuard::StreamsOf(Connection& connection) {
+  if (!connection.id) {
+    const auto all = ServerConnections();
+    const auto found = all.find(connection.peer);
+    if (found == all.end()) return std::nullopt;
+    connection.id = found->second;
+  }
+  return CountStreams(*connection.id);
+}
+
+void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reason) {
+  // A descriptor of our own, which nobody else closes and opens anew meanwhile.
+  const http::Fd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid() || CookieOf(own.get()) != connection.cookie) return;
+  // Unlike shutdown() this also throws away what has come and not been read, up to 6 MiB.
+  sockaddr none{};
+  none.sa_family = AF_UNSPEC;
+  if (connect(own.get(), &none, sizeof none) != 0) return;
+  metrics_.GrpcConnectionAborted(reason);
+  const std::string address = PeerAddress(connection.peer);
+  if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
+  static FloodLimit limit;
+  const auto suppressed = limit.Admit(std::hash<std::string>()(address), FloodLimit::Clock::now());
+  if (!suppressed) return;
+  Log(LogLevel::kWarn, "grpc_connection_aborted",
+      {{"peer_ip", std::string_view(address)},
+       {"why", kSentences[static_cast<std::size_t>(reason)]},
+       {"suppressed", *suppressed}});
+}
+
+}  // namespace livekit::token

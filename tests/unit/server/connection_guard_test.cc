@@ -1,0 +1,151 @@
+// What one connection may ask of the gRPC listener, through a real server and raw frames.
+
+#include "server/connection_guard.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "authority_fixture.h"
+#include "base/address.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/connections.h"
+#include "server/dev_config.h"
+#include "server/server.h"
+#include "support/http2_frames.h"
+#include "support/raw_client.h"
+
+namespace livekit::token {
+namespace {
+
+using testing::CallBlock;
+using testing::Field;
+using testing::Frame;
+using ::testing::HasSubstr;
+using testing::HeaderFrames;
+using testing::Http2Frame;
+using testing::kEndHeaders;
+using testing::kEndStream;
+using testing::Preface;
+using testing::RawClient;
+
+class ConnectionGuardTest : public testing::AuthorityFixture {
+ protected:
+  void SetUp() override {
+    config::v1::ServerConfig config;
+    config.mutable_listen()->set_grpc("127.0.0.1:0");
+    authorities_ = std::make_unique<Authorities>(std::make_shared<const TokenAuthority>(state_, clock_, metrics_));
+    auto server = TokenServer::Start(WithDefaults(config, {}), {}, *authorities_, metrics_);
+    ASSERT_OK(server);
+    server_ = *std::move(server);
+  }
+
+  int port() const { return ParseHostPort(server_->address())->port; }
+
+  // Whether the connection ends while the guard looks at it a dozen times.
+  static bool Ends(const RawClient& client) {
+    const auto end = std::chrono::steady_clock::now() + 12 * ConnectionGuard::kInterval;
+    while (std::chrono::steady_clock::now() < end) {
+      pollfd waiting{client.fd(), POLLIN, 0};
+      poll(&waiting, 1, static_cast<int>(ConnectionGuard::kInterval.count()));
+      char buffer[4096];
+      const ssize_t count = recv(client.fd(), buffer, sizeof buffer, MSG_DONTWAIT);
+      if (count == 0 || (count < 0 && errno != EAGAIN)) return true;
+    }
+    return false;
+  }
+
+  // So much that streams are counted anew; it changes nothing.
+  static std::string Filler() {
+    std::string out;
+    for (int i = 0; i < 1000; ++i) out += Frame(Http2Frame::kWindowUpdate, 0, 0, std::string("\0\0\0\1", 4));
+    return out;
+  }
+
+  std::string Aborted(const std::string& reason, int times) const {
+    return R"(grpc_server_connections_aborted_total{reason=")" + reason + "\"} " + std::to_string(times) + "\n";
+  }
+
+  std::unique_ptr<Authorities> authorities_;
+  std::unique_ptr<TokenServer> server_;
+};
+
+TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManyStreams) {
+  for (const int more : {0, 1}) {
+    RawClient client(port());
+    std::string frames = Preface();
+    for (int i = 0; i < ConnectionGuard::kMostStreams + more; ++i) {
+      frames += HeaderFrames(static_cast<std::uint32_t>(2 * i + 1), CallBlock("MintAccessToken"));
+    }
+    ASSERT_TRUE(client.Send(frames));
+    client.Send(Filler());
+    EXPECT_EQ(Ends(client), more == 1) << more;
+  }
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 1)));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 0)));
+}
+
+TEST_F(ConnectionGuardTest, ResetsConnectionsThatSendMuchThatNothingAnswers) {
+  constexpr std::size_t kAnswers = 4096;  // settings and acknowledgements are far less
+  for (const std::size_t size : {ConnectionGuard::kUnanswered, ConnectionGuard::kUnanswered + 64 * kAnswers}) {
+    RawClient client(port());
+    std::string frames = Preface() + Frame(Http2Frame::kHeaders, 0, 1, CallBlock("MintAccessToken"));
+    const std::string part = Frame(Http2Frame::kContinuation, 0, 1, Field("x-filler", std::string(1000, 'a')));
+    while (frames.size() + part.size() <= size) frames += part;
+    client.Send(frames);
+    EXPECT_EQ(Ends(client), size > ConnectionGuard::kUnanswered) << size;
+  }
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 1)));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 0)));
+}
+
+TEST_F(ConnectionGuardTest, ResetsConnectionsWithMoreThanTheirStreamsCanCarry) {
+  RawClient client(port());
+  const std::string settings = Frame(Http2Frame::kSettings, 0, 0, std::string("\0\4\0\0\377\377", 6));
+  std::string frames = Preface();
+  while (frames.size() <= ConnectionGuard::kUnanswered) frames += settings;
+  // What is acknowledged would by itself allow more than this.
+  client.Send(frames);
+  EXPECT_TRUE(Ends(client));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 1)));
+}
+
+TEST_F(ConnectionGuardTest, ServesOthersWhenOneWasReset) {
+  RawClient hostile(port());
+  std::string frames = Preface();
+  for (int i = 0; i < 2 * ConnectionGuard::kMostStreams; ++i) {
+    frames += HeaderFrames(static_cast<std::uint32_t>(2 * i + 1), CallBlock("MintAccessToken"));
+  }
+  hostile.Send(frames);
+  EXPECT_TRUE(Ends(hostile));
+  RawClient other(port());
+  ASSERT_TRUE(other.Send(Preface()));
+  EXPECT_EQ(other.ReadBytes(9).size(), 9U);
+}
+
+// gRPC's own limit holds only for clients that acknowledge settings, which these do not.
+TEST_F(ConnectionGuardTest, CallsMayHaveSoMuchMetadata) {
+  const std::string name = "x-filler";
+  for (const int more : {0, 1}) {
+    RawClient client(port());
+    const std::string value(kMaxCallMetadataBytes - name.size() + static_cast<std::size_t>(more), 'a');
+    ASSERT_TRUE(client.Send(Preface() + HeaderFrames(1, CallBlock("MintAccessToken") + Field(name, value)) +
+                            Frame(Http2Frame::kData, kEndStream, 1, std::string(5, '\0'))));
+    std::string answer;
+    while (answer.find("grpc-message") == std::string::npos) {
+      const std::string byte = client.ReadBytes(1);
+      if (byte.empty()) break;
+      answer += byte;
+    }
+    answer += client.ReadBytes(40);
+    EXPECT_EQ(answer.find("The request headers are too large.") != std::string::npos, more == 1) << more;
+    EXPECT_THAT(answer, HasSubstr("grpc-message"));
+  }
+}
+
+}  // namespace
+}  // namespace livekit::token
