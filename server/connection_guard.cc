@@ -131,9 +131,8 @@ bool ConnectionGuard::Ended(int fd, Connection& connection) {
   if (traffic->taken < connection.examined + kExamineEvery) return false;
   connection.examined = traffic->taken;
   const auto streams = StreamsOf(connection);
-  std::uint64_t allowed = kPerAnswered * traffic->answered;
-  if (streams) allowed = std::min(allowed, kPerStream * static_cast<std::uint64_t>(streams->started));
-  if (traffic->taken > kUnanswered + allowed) {
+  if (traffic->taken > kUnanswered + kPerAnswered * traffic->answered ||
+      (streams && traffic->taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams->started))) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
   }
