@@ -130,13 +130,14 @@ bool ConnectionGuard::Ended(int fd, Connection& connection) {
   if (!traffic) return true;
   if (traffic->taken < connection.examined + kExamineEvery) return false;
   connection.examined = traffic->taken;
-  const auto streams = StreamsOf(connection);
+  // One that gRPC does not know is in a handshake, or gRPC ends it but goes on reading.
+  const StreamCounts streams = StreamsOf(connection).value_or(StreamCounts{});
   if (traffic->taken > kUnanswered + kPerAnswered * traffic->answered ||
-      (streams && traffic->taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams->started))) {
+      traffic->taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams.started)) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
   }
-  if (!streams || streams->live <= kMostStreams) return false;
+  if (streams.live <= kMostStreams) return false;
   Close(fd, connection, GrpcAbuse::kStreams);
   return true;
 }
@@ -155,11 +156,11 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   // A descriptor of our own, which nobody else closes and opens anew meanwhile.
   const http::Fd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!own.valid() || CookieOf(own.get()) != connection.cookie) return;
+  metrics_.GrpcConnectionAborted(reason);
   // Unlike shutdown() this also throws away what has come and not been read, up to 6 MiB.
   sockaddr none{};
   none.sa_family = AF_UNSPEC;
-  if (connect(own.get(), &none, sizeof none) != 0) return;
-  metrics_.GrpcConnectionAborted(reason);
+  connect(own.get(), &none, sizeof none);
   const std::string address = PeerAddress(connection.peer);
   if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
   static FloodLimit limit;
