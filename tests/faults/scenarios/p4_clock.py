@@ -17,6 +17,7 @@ HOUR, YEAR = 3600, 365.25 * 86400
 STEPS = ((HOUR, 3), (0, 2), (-2 * HOUR, 14), (0, 2), (10 * YEAR, 3), (0, 3), *((second, 0.4) for second in (1, 0, -1, 0)))
 NEAR = 2  # seconds
 ASK_EVERY = 0.02
+CONTROL = 8  # seconds
 
 
 class Dates:
@@ -77,7 +78,7 @@ def clock(folder):
         cluster.start()
         # fault_load's own clock does not jump, so it cannot verify; Dates does.
         how = {"http": http_load(cluster, verify_keys=""), "grpc": grpc_load(cluster, verify_keys="")}
-        quiet = control(**how)
+        quiet = control(CONTROL, **how)
         dates = Dates(gateway)
         dead = []
         try:
