@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -117,8 +118,10 @@ void ConnectionGuard::Run() {
 }
 
 void ConnectionGuard::Sweep() {
-  std::erase_if(resets_,
-                [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
+  const auto cleared = std::erase_if(
+      resets_, [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
+  // Otherwise the C library keeps what each flood took, in the arenas of several threads.
+  if (cleared != 0) malloc_trim(0);
   for (auto it = connections_.begin(); it != connections_.end();) {
     it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
   }

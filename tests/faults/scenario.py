@@ -40,8 +40,8 @@ class Result:
         """So many times the control's at most. Below the floor a control says more about the scheduler than about us:
         with nothing else to do it is 0.5 ms, and differs by more than that from run to run."""
         most = times * max(quiet.p99_ms, floor_ms)
-        self.check(f"{name}: p99 is at most {most:.1f} ms ({times} x the control, or x {floor_ms} ms if that is more); it "
-                   f"is {report.p99_ms:.1f} ms", report.p99_ms <= most)
+        self.check(f"{name}: p99 is at most {most:.1f} ms ({times} x the control, or x {floor_ms} ms if that is more); "
+                   f"it is {report.p99_ms:.1f} ms", report.p99_ms <= most)
 
     def add(self, control, faulty):
         """Adds reports by name as rows. The control never fails, or it would say nothing."""
