@@ -111,8 +111,8 @@ void ConnectionGuard::Run() {
     changed_.wait(lock, [this] { return ending_ || !connections_.empty() || !resets_.empty(); });
     const auto used = CpuTime();
     Sweep();
-    // At most a twentieth of a processor.
-    const auto pause = std::max<SteadyClock::duration>(kInterval, 20 * (CpuTime() - used));
+    // A twentieth of a processor, unless that would be too late for a flood.
+    const auto pause = std::clamp<SteadyClock::duration>(20 * (CpuTime() - used), kInterval, 5 * kInterval);
     if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
   }
 }
