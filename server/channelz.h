@@ -13,9 +13,9 @@ namespace livekit::token {
 std::map<std::string, std::int64_t> ServerConnections();
 
 struct StreamCounts {
-  std::int64_t started;
+  std::int64_t started = 0;
   // Those that are open, and those that have been reset but whose call has not ended yet.
-  std::int64_t live;
+  std::int64_t live = 0;
 };
 
 // Of a connection; nothing if there is no such connection any more.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -110,15 +111,17 @@ void ConnectionGuard::Run() {
     changed_.wait(lock, [this] { return ending_ || !connections_.empty() || !resets_.empty(); });
     const auto used = CpuTime();
     Sweep();
-    // At most a twentieth of a processor.
-    const auto pause = std::max<SteadyClock::duration>(kInterval, 20 * (CpuTime() - used));
+    // A twentieth of a processor, unless that would be too late for a flood.
+    const auto pause = std::clamp<SteadyClock::duration>(20 * (CpuTime() - used), kInterval, 5 * kInterval);
     if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
   }
 }
 
 void ConnectionGuard::Sweep() {
-  std::erase_if(resets_,
-                [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
+  const auto cleared = std::erase_if(
+      resets_, [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
+  // Otherwise the C library keeps what each flood took, in the arenas of several threads.
+  if (cleared != 0) malloc_trim(0);
   for (auto it = connections_.begin(); it != connections_.end();) {
     it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
   }
@@ -130,14 +133,14 @@ bool ConnectionGuard::Ended(int fd, Connection& connection) {
   if (!traffic) return true;
   if (traffic->taken < connection.examined + kExamineEvery) return false;
   connection.examined = traffic->taken;
-  const auto streams = StreamsOf(connection);
-  std::uint64_t allowed = kPerAnswered * traffic->answered;
-  if (streams) allowed = std::min(allowed, kPerStream * static_cast<std::uint64_t>(streams->started));
-  if (traffic->taken > kUnanswered + allowed) {
+  // One that gRPC does not know is in a handshake, or gRPC ends it but goes on reading.
+  const StreamCounts streams = StreamsOf(connection).value_or(StreamCounts{});
+  if (traffic->taken > kUnanswered + kPerAnswered * traffic->answered ||
+      traffic->taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams.started)) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
   }
-  if (!streams || streams->live <= kMostStreams) return false;
+  if (streams.live <= kMostStreams) return false;
   Close(fd, connection, GrpcAbuse::kStreams);
   return true;
 }
@@ -156,11 +159,11 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   // A descriptor of our own, which nobody else closes and opens anew meanwhile.
   const http::Fd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!own.valid() || CookieOf(own.get()) != connection.cookie) return;
+  metrics_.GrpcConnectionAborted(reason);
   // Unlike shutdown() this also throws away what has come and not been read, up to 6 MiB.
   sockaddr none{};
   none.sa_family = AF_UNSPEC;
-  if (connect(own.get(), &none, sizeof none) != 0) return;
-  metrics_.GrpcConnectionAborted(reason);
+  connect(own.get(), &none, sizeof none);
   const std::string address = PeerAddress(connection.peer);
   if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
   static FloodLimit limit;

@@ -32,10 +32,11 @@ class ConnectionGuard {
   // is not running (a halt of five seconds) it makes that many anew.
   static constexpr std::int64_t kMostStreams = 2100;
   // Bytes that may come for nothing: two of the largest messages. Beyond that each byte of an answer, which never is
-  // less than 100, stands for kPerAnswered, but each stream for no more than it can carry: pings and settings are
-  // answered too.
+  // less than 100, stands for kPerAnswered.
   static constexpr std::uint64_t kUnanswered = 8 << 20;
   static constexpr std::uint64_t kPerAnswered = 64;
+  // Pings and settings are answered too, so there is also a limit for what belongs to no stream, and for each stream.
+  static constexpr std::uint64_t kWithoutStream = 1 << 20;
   static constexpr std::uint64_t kPerStream = limits::kRequestMessageBytes + limits::kMetadataBytes;
   // How long an address waits at most for gRPC to clear up.
   static constexpr std::chrono::seconds kMostRecovery{5};

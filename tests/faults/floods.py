@@ -1,6 +1,7 @@
 """Floods of HTTP/2 frames, as fast as a program can send them, from peers that never acknowledge settings.
 
-Usage: floods.py HOST PORT KIND CONNECTIONS SECONDS; prints how many frames were sent. Whose connection ends makes another.
+Usage: floods.py HOST PORT KIND CONNECTIONS SECONDS; prints how many frames were sent. When a connection ends, it
+makes another.
 """
 
 import contextlib
@@ -85,7 +86,11 @@ def main():
     host, port, kind, count, seconds = sys.argv[1:]
     end = time.monotonic() + float(seconds)
     sent = []
-    threads = [threading.Thread(target=lambda: sent.append(flood(host, int(port), kind, end))) for _ in range(int(count))]
+
+    def run():
+        sent.append(flood(host, int(port), kind, end))
+
+    threads = [threading.Thread(target=run) for _ in range(int(count))]
     for thread in threads:
         thread.start()
     for thread in threads:

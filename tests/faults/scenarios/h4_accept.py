@@ -9,6 +9,8 @@ from shims import AcceptShim
 ERRORS = "ECONNABORTED", "EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EPROTO", "EPERM"
 FAILURES = 5
 MOST = 1  # seconds
+RATE = 400  # requests a second of each load
+ROUNDS = 3
 
 
 @scenario("h4", "accept() fails with seven errors on each kind of listener: all serve on, no request fails")
@@ -18,7 +20,7 @@ def accept(folder):
         server, gateway = cluster.add_server(), cluster.add_gateway()
         shims = {program.name: AcceptShim(program) for program in cluster.programs}
         cluster.start()
-        how = {"http": http_load(cluster), "grpc": grpc_load(cluster)}
+        how = {"http": http_load(cluster, rate=RATE), "grpc": grpc_load(cluster, rate=RATE)}
         quiet = control(**how)
         probes = (("HTTP", gateway, gateway.port, lambda: http_status(gateway, timeout=0.5) == 405),
                   ("gRPC", server, server.port, lambda: speaks_http2(server, 0.2)),
@@ -26,7 +28,7 @@ def accept(folder):
         slowest = 0
         with loads(**how) as running:
             for title, program, port, probe in probes:
-                for error in ERRORS:
+                for error in ERRORS * ROUNDS:
                     shim = shims[program.name]
                     shim.fail(port, error, FAILURES)
                     took = seconds_until(lambda: probe() and shim.left == 0, 5)

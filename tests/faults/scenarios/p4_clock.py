@@ -20,6 +20,7 @@ STEPS = ((HOUR, 3), (0, 2), (-2 * HOUR, 14), (0, 2), (10 * YEAR, 3), (0, 3), *((
 JUMPS = sum(abs(after - before) > 60 for (before, _), (after, _) in zip(((0, 0), *STEPS), STEPS))
 NEAR = 2  # seconds
 ASK_EVERY = 0.02
+CONTROL = 8  # seconds
 
 
 class Dates:
@@ -84,7 +85,7 @@ def clock(folder):
         cluster.start()
         # fault_load's own clock does not jump, so it cannot verify; Dates does.
         how = {"http": http_load(cluster, verify_keys=""), "grpc": grpc_load(cluster, verify_keys="")}
-        quiet = control(**how)
+        quiet = control(CONTROL, **how)
         result.check("no jump is counted before there is one", sum(jumps_of(cluster).values()) == 0)
         dates = Dates(gateway)
         dead = []

@@ -74,8 +74,8 @@ def leave_streams(server):
         return refused + connection.closed, most
 
 
-@scenario("t15", f"{len(floods.KINDS)} kinds of floods at full speed, {2 * STREAMS} open streams, {SOCKETS} connections: "
-                 "nobody else fails, memory bounded")
+@scenario("t15", f"{len(floods.KINDS)} kinds of floods at full speed, {2 * STREAMS} open streams, {SOCKETS} "
+                 "connections: nobody else fails, memory bounded")
 def all_floods(folder):
     result = Result()
     with Cluster(folder) as cluster, Sink() as sink:
@@ -91,7 +91,8 @@ def all_floods(folder):
             sent, most, reports = under_flood(kind, server, server.host, server.port, how)
             result.figure(f"{kind}_frames", sent)
             result.figure(f"{kind}_grew_mib", most - before)
-            result.figure(f"{kind}_p99_times", max(report.p99_ms / elsewhere[name].p99_ms for name, report in reports.items()))
+            times = [report.p99_ms / elsewhere[name].p99_ms for name, report in reports.items()]
+            result.figure(f"{kind}_p99_times", max(times))
             result.none_failed(elsewhere, reports)
             result.check(f"{kind}: memory grows by at most {MOST_OF_FLOODS} MiB: {most - before:.1f}",
                          most - before <= MOST_OF_FLOODS)
@@ -121,7 +122,8 @@ def all_floods(folder):
         result.figure("connections", made)
         result.figure("connections_grew_mib", max(grew))
         result.none_failed(quiet, reports)
-        result.check(f"connections: memory grows by at most {MOST_MEMORY} MiB: {max(grew):.1f}", max(grew) <= MOST_MEMORY)
+        result.check(f"connections: memory grows by at most {MOST_MEMORY} MiB: {max(grew):.1f}",
+                     max(grew) <= MOST_MEMORY)
         for program in cluster.programs:
             result.check(f"{program.name} lives", program.running() and program.admin("/livez")[0] == 200)
     return result

@@ -14,7 +14,9 @@ OK, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAUTHENTICAT
 LARGEST = 4 << 20
 METHODS = ("IssueParticipantToken", "BatchIssueParticipantTokens", "MintAccessToken", "BatchMintAccessTokens",
            "VerifyAccessToken", "ExplainParticipantToken")
-ROUNDS = 16
+ROUNDS = 40
+RATE = 400  # requests a second of each load
+CONTROL = 8  # seconds
 MOST_MEMORY = 64  # MiB; several messages of 4 MiB are in flight
 
 
@@ -59,8 +61,8 @@ def hostile(folder):
         server = cluster.add_server()
         cluster.add_gateway()
         cluster.start()
-        how = {"http": http_load(cluster), "grpc": grpc_load(cluster)}
-        quiet = control(**how)
+        how = {"http": http_load(cluster, rate=RATE), "grpc": grpc_load(cluster, rate=RATE)}
+        quiet = control(CONTROL, **how)
         before = memory_mib(server.pid)
         most, sent, wrong = 0, 0, {}
         with loads(**how) as running:

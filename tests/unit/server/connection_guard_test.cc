@@ -46,9 +46,10 @@ class ConnectionGuardTest : public testing::AuthorityFixture {
 
   int port() const { return ParseHostPort(server_->address())->port; }
 
-  // Whether the connection ends while the guard looks at it a dozen times.
-  static bool Ends(const RawClient& client) {
-    const auto end = std::chrono::steady_clock::now() + 12 * ConnectionGuard::kInterval;
+  // Whether the connection ends: within half a minute if it should, else while the guard looks at it a dozen times.
+  static bool Ends(const RawClient& client, bool expected) {
+    const auto end = std::chrono::steady_clock::now() +
+                     (expected ? std::chrono::seconds(30) : std::chrono::seconds(0)) + 12 * ConnectionGuard::kInterval;
     while (std::chrono::steady_clock::now() < end) {
       pollfd waiting{client.fd(), POLLIN, 0};
       poll(&waiting, 1, static_cast<int>(ConnectionGuard::kInterval.count()));
@@ -83,7 +84,7 @@ TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManyStreams) {
     }
     ASSERT_TRUE(client.Send(frames));
     client.Send(Filler());
-    EXPECT_EQ(Ends(client), more == 1) << more;
+    EXPECT_EQ(Ends(client, more == 1), more == 1) << more;
   }
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 1)));
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 0)));
@@ -93,24 +94,32 @@ TEST_F(ConnectionGuardTest, ResetsConnectionsThatSendMuchThatNothingAnswers) {
   constexpr std::size_t kAnswers = 4096;  // settings and acknowledgements are far less
   for (const std::size_t size : {ConnectionGuard::kUnanswered, ConnectionGuard::kUnanswered + 64 * kAnswers}) {
     RawClient client(port());
-    std::string frames = Preface() + Frame(Http2Frame::kHeaders, 0, 1, CallBlock("MintAccessToken"));
-    const std::string part = Frame(Http2Frame::kContinuation, 0, 1, Field("x-filler", std::string(1000, 'a')));
+    std::string frames = Preface();
+    // As many streams as may carry so much.
+    for (const std::uint32_t stream : {1, 3}) frames += HeaderFrames(stream, CallBlock("MintAccessToken"));
+    frames += Frame(Http2Frame::kHeaders, 0, 5, CallBlock("MintAccessToken"));
+    const std::string part = Frame(Http2Frame::kContinuation, 0, 5, Field("x-filler", std::string(1000, 'a')));
     while (frames.size() + part.size() <= size) frames += part;
     client.Send(frames);
-    EXPECT_EQ(Ends(client), size > ConnectionGuard::kUnanswered) << size;
+    const bool too_much = size > ConnectionGuard::kUnanswered;
+    EXPECT_EQ(Ends(client, too_much), too_much) << size;
   }
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 1)));
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 0)));
 }
 
+// Settings are acknowledged, which by itself would allow more.
 TEST_F(ConnectionGuardTest, ResetsConnectionsWithMoreThanTheirStreamsCanCarry) {
-  RawClient client(port());
   const std::string settings = Frame(Http2Frame::kSettings, 0, 0, std::string("\0\4\0\0\377\377", 6));
-  std::string frames = Preface();
-  while (frames.size() <= ConnectionGuard::kUnanswered) frames += settings;
-  // What is acknowledged would by itself allow more than this.
-  client.Send(frames);
-  EXPECT_TRUE(Ends(client));
+  for (const bool too_much : {false, true}) {
+    RawClient client(port());
+    std::string frames = Preface();
+    while (frames.size() + settings.size() <= ConnectionGuard::kWithoutStream) frames += settings;
+    // The guard looks again once so much more has come.
+    for (std::size_t more = 0; too_much && more < 16 << 10; more += settings.size()) frames += settings;
+    client.Send(frames);
+    EXPECT_EQ(Ends(client, too_much), too_much);
+  }
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 1)));
 }
 
@@ -121,7 +130,7 @@ TEST_F(ConnectionGuardTest, ServesOthersWhenOneWasReset) {
     frames += HeaderFrames(static_cast<std::uint32_t>(2 * i + 1), CallBlock("MintAccessToken"));
   }
   hostile.Send(frames);
-  EXPECT_TRUE(Ends(hostile));
+  EXPECT_TRUE(Ends(hostile, true));
   RawClient other(port());
   ASSERT_TRUE(other.Send(Preface()));
   EXPECT_EQ(other.ReadBytes(9).size(), 9U);

@@ -61,7 +61,9 @@ class GrpcAcceptorTest : public ::testing::Test {
 
   // Whether gRPC answers on this connection: its first frame is settings.
   static bool IsServed(RawClient& client) {
-    return client.Send(testing::Preface()) && client.ReadBytes(9).substr(3, 1) == std::string(1, '\4');
+    if (!client.Send(testing::Preface())) return false;
+    const std::string head = client.ReadBytes(9);
+    return head.size() == 9 && head[3] == static_cast<char>(testing::Http2Frame::kSettings);
   }
 
   // The descriptor of the listening socket: the only one that listens at its port.
