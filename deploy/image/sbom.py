@@ -69,15 +69,15 @@ def attribute(root, programs):
     components = {}
     for path in paths:
         own = [place / path for place in (programs, HERE / "root") if place and (place / path).is_file()]
-        if path in owners:
+        if any(file.read_bytes() == (root / path).read_bytes() for file in own):
+            components[path] = OURS
+        elif path in owners:
             sums = shipped_sums(owners[path])
             if path in sums and sums[path] != digest(root / path, "md5"):
                 fail(f"{path} is not as {owners[path]} brings it")
             components[path] = owners[path]
         elif path in GENERATED:
             components[path] = GENERATED[path]
-        elif any(file.read_bytes() == (root / path).read_bytes() for file in own):
-            components[path] = OURS
     names = {component.partition(":")[0]: component for component in components.values()}
     for path in paths:
         folder, _, file = path.rpartition("/")
