@@ -158,7 +158,8 @@ def creation_time(root, components):
     """When the newest file of a package was made, or SOURCE_DATE_EPOCH: the time of day would differ every time."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH")
     if seconds is None:
-        seconds = max((root / path).stat().st_mtime for path in packaged(list(components)))
+        foreign = [path for path, component in components.items() if component != OURS]
+        seconds = max((root / path).stat().st_mtime for path in packaged(foreign))
     return datetime.datetime.fromtimestamp(int(float(seconds)), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
