@@ -68,7 +68,7 @@ def attribute(root, programs):
     owners = packaged(paths)
     components = {}
     for path in paths:
-        own = [place / path for place in (programs, HERE / "root") if place and (place / path).is_file()]
+        own = [place / path for place in (programs, HERE / "files") if place and (place / path).is_file()]
         if any(file.read_bytes() == (root / path).read_bytes() for file in own):
             components[path] = OURS
         elif path in owners:
