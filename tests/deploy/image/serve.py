@@ -14,21 +14,21 @@ from pod import CONFIG, Pod
 
 KEY, SECRET = "APIimage", secrets.token_hex(32)
 PARTNER, GATEWAY = secrets.token_hex(24), secrets.token_hex(24)
-SERVER_CONFIG = """
-projects: [{ name: main, client_url: "wss://livekit.example", keys: { file: keys.yaml } }]
+SERVER_CONFIG = f"""
+projects: [{{ name: main, client_url: "wss://livekit.example", keys: {{ file: {CONFIG}/keys.yaml }} }}]
 authenticators:
-  - { name: partners, api_keys: { file: partners.yaml } }
-  - { name: programs, api_keys: { file: programs.yaml, header: authorization } }
-policies: [{ name: partner, match: { authenticator: partners }, room: { client: allow } }]
-services: [{ name: gateway, match: { authenticator: programs, subject: gateway }, relay: true }]
-drain: { delay: 100ms }
+  - {{ name: partners, api_keys: {{ file: {CONFIG}/partners.yaml }} }}
+  - {{ name: programs, api_keys: {{ file: {CONFIG}/programs.yaml, header: authorization }} }}
+policies: [{{ name: partner, match: {{ authenticator: partners }}, room: {{ client: allow }} }}]
+services: [{{ name: gateway, match: {{ authenticator: programs, subject: gateway }}, relay: true }}]
+drain: {{ delay: 100ms }}
 """
 STANDALONE = SERVER_CONFIG + "gateway: { relay_headers: [x-api-key] }\n"
-GATEWAY_CONFIG = """
-listen: { admin: "[::]:9465" }
-server: { address: "localhost:50051", caller_token_file: gateway.key }
+GATEWAY_CONFIG = f"""
+listen: {{ admin: "[::]:9465" }}
+server: {{ address: "localhost:50051", caller_token_file: {CONFIG}/gateway.key }}
 relay_headers: [x-api-key]
-drain: { delay: 100ms }
+drain: {{ delay: 100ms }}
 """
 
 
