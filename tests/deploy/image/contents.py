@@ -55,14 +55,21 @@ def interpreter(program):
     return text.split("program interpreter: ", 1)[1].split("]", 1)[0]
 
 
+def real(root, path):
+    """The file that a path of the image leads to. A link with an absolute target leads out of `root`, and is followed
+    there again."""
+    found = (root / path[1:]).resolve()
+    return found if found.is_relative_to(root) else real(root, str(found))
+
+
 def loaded(root, program):
     """The libraries that the image's own loader finds in it, by real path."""
     path = f"/usr/bin/{program}"
-    done = subprocess.run(["chroot", root, interpreter(root / path[1:]), "--list", path], env={}, capture_output=True,
+    done = subprocess.run(["chroot", root, interpreter(root / path[1:]), "--list", path], capture_output=True,
                           text=True, check=False)
     check(done.returncode == 0 and "not found" not in done.stdout, f"{path} lacks libraries: {done.stdout}{done.stderr}")
     words = [word for word in done.stdout.split() if word.startswith("/")]
-    return {(root / word[1:]).resolve() for word in words}
+    return {real(root, word) for word in words}
 
 
 def check_libraries(root):
@@ -93,12 +100,12 @@ def check_image(image, version, revision):
 
 
 def main(root, image_file, revision):
-    root = Path(root)
+    root = Path(root).resolve()
     size = check_files(root)
     libraries = check_libraries(root)
     versions = set()
     for program in PROGRAMS:
-        done = subprocess.run(["chroot", "--userspec=65532:65532", root, f"/usr/bin/{program}", "--version"], env={},
+        done = subprocess.run(["chroot", "--userspec=65532:65532", root, f"/usr/bin/{program}", "--version"],
                               capture_output=True, text=True, check=True)
         name, version = done.stdout.split()
         check(name == program, f"{program} says {done.stdout}")

@@ -24,10 +24,12 @@ def prctl(option, argument):
 
 
 class Pod:
-    """Mounts the root file system read-only, with a folder of configuration and secrets."""
+    """Mounts the root file system read-only, with a folder of configuration and secrets. What started programs print
+    goes to `log`, a file."""
 
-    def __init__(self, root):
+    def __init__(self, root, log):
         self.root = Path(root)
+        self.log = log
         mount("--make-rprivate", "/")
         mount("--bind", root, root)
         mount("-t", "tmpfs", "-o", f"mode=0750,gid={USER}", "config", root + CONFIG)
@@ -54,8 +56,9 @@ class Pod:
         prctl(PR_SET_NO_NEW_PRIVS, 1)
 
     def start(self, program, *args):
-        """Starts a program of the image; its output is left to whoever runs the test."""
-        return subprocess.Popen([f"/usr/bin/{program}", *args], env={}, preexec_fn=self._enter)
+        """Starts a program of the image."""
+        return subprocess.Popen([f"/usr/bin/{program}", *args], env={}, preexec_fn=self._enter, stdout=self.log,
+                                stderr=self.log)
 
     def call(self, program, *args, given=""):
         """Runs a program to its end."""

@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from pod import CONFIG, Pod
@@ -130,13 +131,19 @@ def check_pair(pod):
 
 
 def main(root):
-    pod = Pod(root)
-    check(subprocess.run(["touch", root + "/tmp/file"], capture_output=True, check=False).returncode != 0,
-          "the root can be written to")
-    prepare(pod)
-    check_configurations(pod)
-    check_standalone(pod)
-    check_pair(pod)
+    with tempfile.TemporaryFile() as log:
+        pod = Pod(root, log)
+        check(subprocess.run(["touch", root + "/tmp/file"], capture_output=True, check=False).returncode != 0,
+              "the root can be written to")
+        prepare(pod)
+        check_configurations(pod)
+        try:
+            check_standalone(pod)
+            check_pair(pod)
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode())
+            raise
     print("image: standalone, and server with gateway: configured, healthy, tokens issued, stopped; read-only as 65532")
 
 
