@@ -43,7 +43,7 @@ def write_again(build_root, version):
     return subprocess.run(
         ["chroot", build_root, "python3", "/src/deploy/image/sbom.py", "write", "/out/root", "/out/programs",
          version],
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
         capture_output=True, text=True, check=False)
 
 
