@@ -67,7 +67,8 @@ def loaded(root, program):
     path = f"/usr/bin/{program}"
     done = subprocess.run(["chroot", root, interpreter(root / path[1:]), "--list", path], capture_output=True,
                           text=True, check=False)
-    check(done.returncode == 0 and "not found" not in done.stdout, f"{path} lacks libraries: {done.stdout}{done.stderr}")
+    text = done.stdout + done.stderr
+    check(done.returncode == 0 and "not found" not in text, f"{path} lacks libraries: {text}")
     words = [word for word in done.stdout.split() if word.startswith("/")]
     return {real(root, word) for word in words}
 
