@@ -12,7 +12,8 @@ import re
 import sys
 
 PLANTED = pathlib.Path(__file__).resolve().parents[1] / "data/planted_secrets.txt"
-TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8}")
+# At the start of a word: an identifier of random letters may well have these three inside.
+TOKEN = re.compile(rb"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8}")
 CREDENTIAL = re.compile(rb"(bearer|basic) [A-Za-z0-9._~+/=-]{8}", re.IGNORECASE)
 
 

@@ -92,7 +92,8 @@ std::set<std::string> SecretsGivenTo(const std::vector<std::string>& args,
 }
 
 std::vector<std::string> FindLeaks(std::string_view text, const std::set<std::string>& secrets) {
-  static const std::regex kToken("eyJ[A-Za-z0-9_-]{8}");
+  // At the start of a word: an identifier of random letters may well have these three inside.
+  static const std::regex kToken("(^|[^A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8}");
   static const std::regex kCredential("(bearer|basic) [A-Za-z0-9._~+/=-]{8}", std::regex::icase);
   std::set<std::string> all = Planted();
   all.insert(secrets.begin(), secrets.end());
