@@ -64,8 +64,9 @@ TEST_F(GatewayProgramTest, TellsItsVersion) {
 
 TEST_F(GatewayProgramTest, ListsItsFlags) {
   Run({"--help"});
-  for (const char* flag : {"--config", "--check_config", "--http_listen", "--admin_listen", "--server_address",
-                           "--cors_origin", "--caller_token_file", "--dev", "--dev_private_network"}) {
+  for (const char* flag :
+       {"--config", "--check_config", "--healthcheck", "--http_listen", "--admin_listen", "--server_address",
+        "--cors_origin", "--caller_token_file", "--dev", "--dev_private_network"}) {
     EXPECT_THAT(Output(), HasSubstr(flag));
   }
 }
