@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -65,14 +66,13 @@ class Container:
     def __enter__(self):
         words = self.service["entrypoint"] + self.service["command"]
         environment = {"PATH": os.environ["PATH"]}
-        self.process = subprocess.Popen(self.argv(words), env=environment, cwd="/", stderr=subprocess.PIPE, text=True)
-        os.set_blocking(self.process.stderr.fileno(), False)
-        self.log = ""
+        self.log_file = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(self.argv(words), env=environment, cwd="/", stdout=self.log_file,
+                                        stderr=self.log_file)
 
         def healthy():
-            self.log += self.process.stderr.read() or ""
             if self.process.poll() is not None:
-                raise Failed(f"it ended with {self.process.returncode}: {self.log[-2000:]}")
+                raise Failed(f"it ended with {self.process.returncode}: {self.log()[-2000:]}")
             return self.health() == 0
 
         try:
@@ -86,6 +86,11 @@ class Container:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self.log_file.close()
+
+    def log(self):
+        self.log_file.seek(0)
+        return self.log_file.read()
 
     def health(self):
         """The exit code of the service's healthcheck."""
@@ -106,7 +111,6 @@ class Container:
             code = self.process.wait(grace)
         except subprocess.TimeoutExpired:
             raise Wrong(f"it has not stopped within {grace} s") from None
-        self.log += self.process.stderr.read() or ""
         if code != 0:
             raise Wrong(f"it stopped with {code}")
         if self.health() == 0:
@@ -211,5 +215,5 @@ def production(project):
         if took < drain:
             raise Wrong(f"it stopped after {took:.1f} s, before load balancers have noticed")
         for line in (secret, body["participant_token"]):
-            if line in token.log:
+            if line in token.log():
                 raise Wrong("the log has a secret or a token")
