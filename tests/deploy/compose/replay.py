@@ -34,10 +34,12 @@ def set_up_network():
 
 
 class Container:
-    """A service's command, with the files that it would see, as the user that it would be."""
+    """A service's command, with the files that it would see, as the user that it would be. `program` is the one that
+    its image starts; else the command names one of ours."""
 
-    def __init__(self, service):
+    def __init__(self, service, program=None):
         self.service = service
+        self.program = program
         self.mapping = {volume["target"]: volume["source"] for volume in service.get("volumes", [])}
         # Configuration files name paths inside the container too.
         for folder in self.mapping.values():
@@ -58,13 +60,13 @@ class Container:
     def argv(self, words):
         """A command line of the service, by the program that was built."""
         program, *rest = words
-        path = BIN / program
+        path = self.program or BIN / program
         if not path.exists():
-            raise Wrong(f"there is no {program} in {BIN}: ./dev build")
+            raise Wrong(f"there is no {path}: ./dev build")
         return [*self.prefix, str(path), *map(self.mapped, rest)]
 
     def __enter__(self):
-        words = self.service["entrypoint"] + self.service["command"]
+        words = (self.service["entrypoint"] or ["livekit-server"]) + self.service["command"]
         environment = {"PATH": os.environ["PATH"]}
         self.log_file = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(self.argv(words), env=environment, cwd="/", stdout=self.log_file,
@@ -76,7 +78,7 @@ class Container:
             return self.health() == 0
 
         try:
-            await_that(healthy, "the service's own healthcheck says yes")
+            await_that(healthy, f"{words[0]} is healthy")
         except BaseException:
             self.process.kill()
             raise
@@ -93,7 +95,9 @@ class Container:
         return self.log_file.read()
 
     def health(self):
-        """The exit code of the service's healthcheck."""
+        """The exit code of the service's healthcheck, or whether LiveKit answers."""
+        if "healthcheck" not in self.service:
+            return 0 if livekit_says("/") == (200, "OK") else 1
         kind, *words = self.service["healthcheck"]["test"]
         if kind != "CMD":
             raise Wrong("the healthcheck needs a shell, and the image has none")
@@ -128,6 +132,32 @@ def ask(body=ROOM, source=HOST, target=CONTAINER, port=3000, **headers):
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
+
+
+def livekit_says(path):
+    """Status and body of a GET at LiveKit."""
+    connection = http.client.HTTPConnection(CONTAINER, 7880, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except OSError:
+        return 0, ""
+    finally:
+        connection.close()
+
+
+def check_livekit(service, program, token, more=()):
+    """A LiveKit server that is started as its service says takes the token, and no other."""
+    container = Container({**service, "command": [*service["command"], *more]}, program)
+    for folder in container.mapping.values():
+        for file in pathlib.Path(folder).glob("livekit.yaml"):
+            # It would ask servers in the internet, which cannot be reached here.
+            file.write_text(file.read_text().replace("use_external_ip: true", "use_external_ip: false"))
+    with container:
+        check_listening({"ports": [port for port in service["ports"] if port["protocol"] == "tcp"]})
+        expect("LiveKit about the token", livekit_says(f"/rtc/validate?access_token={token}"), (200, "success"))
+        expect("LiveKit about another", livekit_says(f"/rtc/validate?access_token={token[:-2]}")[0], 401)
 
 
 def claims(token, key, secret):
@@ -171,7 +201,7 @@ def check_listening(service):
             connection.close()
 
 
-def development(project):
+def development(project, livekit_server=None):
     service = project["services"]["token"]
     if "--dev" not in project["services"]["livekit"]["command"]:
         raise Wrong("LiveKit does not run in development mode")
@@ -184,12 +214,15 @@ def development(project):
         expect("server_url", body["server_url"], f"ws://localhost:{published[0]}")
         expect("may join", claims(body["participant_token"], "devkey", "secret")["video"]["roomJoin"], True)
         must_not_verify(body["participant_token"], "devkey", "secret2")
+        joining = body["participant_token"]
         status, body = ask("{}", Host="attacker.example")
         expect("by another name", (status, body["reason"]), (403, "HOST_NOT_ALLOWED"))
+        if livekit_server is not None:
+            check_livekit(project["services"]["livekit"], livekit_server, joining)
         token.stop()
 
 
-def production(project):
+def production(project, livekit_server=None):
     service, livekit = project["services"]["token"], project["services"]["livekit"]
     expect("files of both", service["volumes"], livekit["volumes"])
     with Container(service) as token:
@@ -202,6 +235,8 @@ def production(project):
         said = claims(body["participant_token"], key, secret)
         expect("the room", said["video"]["room"], "lobby-a")
         must_not_verify(body["participant_token"], key, secret[:-1])
+        if livekit_server is not None:
+            check_livekit(livekit, livekit_server, body["participant_token"], ["--node-ip", CONTAINER])
         expect("another room", ask('{"room_name": "studio"}')[0], 403)
         expect("from a page", ask(Origin="https://attacker.example")[1]["reason"], "ORIGIN_NOT_ALLOWED")
         # The proxy's word counts for the limit, and nobody else's does.
