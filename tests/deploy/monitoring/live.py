@@ -253,8 +253,8 @@ class Live:
                 raise Failed("Prometheus ended: " + (self.folder / "prometheus.log").read_text()[-2000:])
             try:
                 found = self.query("count_over_time(livekit_token_build_info[1m]) >= 3")
-            except OSError:
-                return False
+            except (OSError, ValueError, http.client.HTTPException):
+                return False  # not up yet, or says so in words
             return len(found) == len(self.programs)
 
         await_that(scraped, "Prometheus has scraped each program three times", 60)
