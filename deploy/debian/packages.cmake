@@ -6,22 +6,22 @@
 # With SOURCE_DATE_EPOCH in the environment the same build gives the same bytes.
 set(debian_dir ${CMAKE_CURRENT_LIST_DIR})
 set(systemd_dir ${PROJECT_SOURCE_DIR}/deploy/systemd)
-# Relative to /usr, where Debian has both, and not CMAKE_INSTALL_LIBDIR, which depends on the machine.
+# EXCLUDE_FROM_ALL: `cmake --install` without a component must not write to /etc.
 set(doc_dir share/doc/livekit-token-service)
 
 install(FILES ${systemd_dir}/livekit-token-server.service ${systemd_dir}/livekit-token-gateway.service
-  ${systemd_dir}/livekit-token-standalone.service DESTINATION lib/systemd/system COMPONENT systemd)
+  ${systemd_dir}/livekit-token-standalone.service DESTINATION lib/systemd/system COMPONENT systemd EXCLUDE_FROM_ALL)
 install(FILES ${systemd_dir}/livekit-token-.service.d/common.conf
-  DESTINATION lib/systemd/system/livekit-token-.service.d COMPONENT systemd)
-install(FILES ${systemd_dir}/sysusers.conf DESTINATION lib/sysusers.d RENAME livekit-token-service.conf COMPONENT systemd)
-install(FILES ${systemd_dir}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME livekit-token-service.conf COMPONENT systemd)
-install(PROGRAMS ${systemd_dir}/checked-start DESTINATION libexec/livekit-token-service COMPONENT systemd)
-install(FILES ${PROJECT_SOURCE_DIR}/deploy/README.md DESTINATION ${doc_dir} COMPONENT systemd)
-install(DIRECTORY ${debian_dir}/examples DESTINATION ${doc_dir} COMPONENT systemd)
-install(FILES ${debian_dir}/logrotate DESTINATION /etc/logrotate.d RENAME livekit-token-service COMPONENT systemd)
-install(FILES ${debian_dir}/copyright DESTINATION ${doc_dir} COMPONENT systemd)
+  DESTINATION lib/systemd/system/livekit-token-.service.d COMPONENT systemd EXCLUDE_FROM_ALL)
+install(FILES ${systemd_dir}/sysusers.conf DESTINATION lib/sysusers.d RENAME livekit-token-service.conf COMPONENT systemd EXCLUDE_FROM_ALL)
+install(FILES ${systemd_dir}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME livekit-token-service.conf COMPONENT systemd EXCLUDE_FROM_ALL)
+install(PROGRAMS ${systemd_dir}/checked-start DESTINATION libexec/livekit-token-service COMPONENT systemd EXCLUDE_FROM_ALL)
+install(FILES ${PROJECT_SOURCE_DIR}/deploy/README.md DESTINATION ${doc_dir} COMPONENT systemd EXCLUDE_FROM_ALL)
+install(DIRECTORY ${debian_dir}/examples DESTINATION ${doc_dir} COMPONENT systemd EXCLUDE_FROM_ALL)
+install(FILES ${debian_dir}/logrotate DESTINATION /etc/logrotate.d RENAME livekit-token-service COMPONENT systemd EXCLUDE_FROM_ALL)
+install(FILES ${debian_dir}/copyright DESTINATION ${doc_dir} COMPONENT systemd EXCLUDE_FROM_ALL)
 install(FILES ${debian_dir}/lintian-overrides DESTINATION share/lintian/overrides RENAME livekit-token-service
-  COMPONENT systemd)
+  COMPONENT systemd EXCLUDE_FROM_ALL)
 install(FILES ${debian_dir}/copyright DESTINATION share/doc/liblivekit-token-dev COMPONENT library)
 
 set(CPACK_GENERATOR DEB)
@@ -50,18 +50,18 @@ set(CPACK_DEBIAN_SERVICE_PACKAGE_SUGGESTS logrotate)
 set(CPACK_DEBIAN_SERVICE_PACKAGE_CONTROL_EXTRA
   ${debian_dir}/postinst ${debian_dir}/prerm ${debian_dir}/postrm ${debian_dir}/conffiles)
 set(CPACK_COMPONENT_SERVICE_DESCRIPTION "token service for LiveKit
- Signs the access tokens with which participants join LiveKit rooms: over HTTP
- for the client SDKs of apps, and over gRPC for services. Who asks is
- authenticated, and a policy decides about every field.
- .
- The services are installed but not started: there are no default keys.")
+Signs the access tokens with which participants join LiveKit rooms: over HTTP
+for the client SDKs of apps, and over gRPC for services. Who asks is
+authenticated, and a policy decides about every field.
+.
+The services are installed but not started: there are no default keys.")
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME liblivekit-token-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 # What find_package(livekit_token) looks for.
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libssl-dev (>= 3.0), libprotobuf-dev (>= 3.21), libabsl-dev, protobuf-compiler")
 set(CPACK_COMPONENT_DEV_DESCRIPTION "LiveKit access tokens in C++ (development files)
- Headers for C++17 and static libraries that build, sign and verify the access
- tokens of LiveKit, with a package for CMake.")
+Headers for C++17 and static libraries that build, sign and verify the access
+tokens of LiveKit, with a package for CMake.")
 
 include(CPack)
