@@ -23,7 +23,11 @@ def make_root(cache, packages):
     """The folder with this machine's release of Debian and the packages; made once for each set of packages."""
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     packages = sorted({"systemd", "systemd-sysv", "logrotate", "curl", *packages})
-    name = hashlib.sha256(" ".join([release, *packages, *MASKED]).encode()).hexdigest()[:16]
+    hooks = [f"ln -s /dev/null $1/etc/systemd/system/{unit}" for unit in MASKED]
+    # mmdebstrap makes no file of hosts, and copies this machine's name servers.
+    hooks += ["echo 127.0.0.1 localhost > $1/etc/hosts", ": > $1/etc/resolv.conf"]
+    options = ["--mode=root", "--variant=minbase", f"--include={','.join(packages)}", *(f"--customize-hook={hook}" for hook in hooks)]
+    name = hashlib.sha256(" ".join([release, *options]).encode()).hexdigest()[:16]
     root = cache / f"root-{name}"
     if root.exists():
         return root
@@ -31,9 +35,8 @@ def make_root(cache, packages):
     for old in cache.glob("root-*"):
         shutil.rmtree(old)
     fresh = cache / "root-unfinished"
-    mask = [f"--customize-hook=ln -s /dev/null $1/etc/systemd/system/{unit}" for unit in MASKED]
-    made = subprocess.run(["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}", *mask, release,
-                           str(fresh)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    made = subprocess.run(["mmdebstrap", *options, release, str(fresh)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
     if made.returncode != 0:
         raise Missing(f"mmdebstrap failed:\n{made.stdout[-3000:]}")
     fresh.rename(root)
