@@ -17,7 +17,7 @@ STANDALONE, SERVER, GATEWAY = UNITS
 EXPOSURE = 20
 MISTAKEN = f"echo 'projets: []' > {ETC}/server/standalone.yaml"
 # Folders in which what is there after purge is not the package's.
-OTHERS = "/proc /sys /dev /run /tmp /var/lib/dpkg /var/lib/apt /var/cache /var/log/journal /var/log/apt /var/lib/systemd"
+OTHERS = "/proc /sys /dev /run /tmp /var/lib/dpkg /var/lib/apt /var/lib/logrotate /var/cache /var/log/journal /var/log/apt /var/log/dpkg.log"
 
 
 class Checks:
