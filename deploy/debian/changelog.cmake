@@ -1,5 +1,5 @@
-# Run by CPack between staging and packing: the changelog that every Debian package has, in the version and at the time of
-# this run.
+# Run by CPack between staging and packing: the changelog that every Debian package has, in the version and at the time
+# of this run.
 string(TIMESTAMP time "%a, %d %b %Y %H:%M:%S +0000" UTC)  # SOURCE_DATE_EPOCH, if it is set
 foreach(component IN ITEMS service:livekit-token-service dev:liblivekit-token-dev)
   string(REGEX REPLACE ":.*" "" folder ${component})

@@ -9,20 +9,22 @@ set(systemd_dir ${PROJECT_SOURCE_DIR}/deploy/systemd)
 # EXCLUDE_FROM_ALL: `cmake --install` without a component must not write to /etc.
 set(doc_dir share/doc/livekit-token-service)
 
-install(FILES ${systemd_dir}/livekit-token-server.service ${systemd_dir}/livekit-token-gateway.service
-  ${systemd_dir}/livekit-token-standalone.service DESTINATION lib/systemd/system COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${systemd_dir}/livekit-token-.service.d/common.conf
-  DESTINATION lib/systemd/system/livekit-token-.service.d COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${systemd_dir}/sysusers.conf DESTINATION lib/sysusers.d RENAME livekit-token-service.conf COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${systemd_dir}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME livekit-token-service.conf COMPONENT systemd EXCLUDE_FROM_ALL)
-install(PROGRAMS ${systemd_dir}/checked-start DESTINATION libexec/livekit-token-service COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${PROJECT_SOURCE_DIR}/deploy/README.md DESTINATION ${doc_dir} COMPONENT systemd EXCLUDE_FROM_ALL)
-install(DIRECTORY ${debian_dir}/examples DESTINATION ${doc_dir} COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${debian_dir}/logrotate DESTINATION /etc/logrotate.d RENAME livekit-token-service COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${debian_dir}/copyright DESTINATION ${doc_dir} COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${debian_dir}/lintian-overrides DESTINATION share/lintian/overrides RENAME livekit-token-service
-  COMPONENT systemd EXCLUDE_FROM_ALL)
-install(FILES ${debian_dir}/copyright DESTINATION share/doc/liblivekit-token-dev COMPONENT library)
+function(install_for_debian kind)
+  install(${kind} ${ARGN} COMPONENT systemd EXCLUDE_FROM_ALL)
+endfunction()
+foreach(name IN ITEMS server gateway standalone)
+  install_for_debian(FILES ${systemd_dir}/livekit-token-${name}.service DESTINATION lib/systemd/system)
+endforeach()
+install_for_debian(DIRECTORY ${systemd_dir}/livekit-token-.service.d DESTINATION lib/systemd/system)
+install_for_debian(FILES ${systemd_dir}/sysusers.conf DESTINATION lib/sysusers.d RENAME livekit-token-service.conf)
+install_for_debian(FILES ${systemd_dir}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME livekit-token-service.conf)
+install_for_debian(PROGRAMS ${systemd_dir}/checked-start DESTINATION libexec/livekit-token-service)
+install_for_debian(FILES ${debian_dir}/logrotate DESTINATION /etc/logrotate.d RENAME livekit-token-service)
+install_for_debian(FILES ${PROJECT_SOURCE_DIR}/deploy/README.md ${debian_dir}/copyright DESTINATION ${doc_dir})
+install_for_debian(DIRECTORY ${debian_dir}/examples DESTINATION ${doc_dir})
+install_for_debian(FILES ${debian_dir}/lintian-overrides DESTINATION share/lintian/overrides
+  RENAME livekit-token-service)
+install(FILES ${debian_dir}/copyright DESTINATION share/doc/liblivekit-token-dev COMPONENT library EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME livekit-token-service)

@@ -1,4 +1,4 @@
-"""What the installed packages have to do, in this order: each check takes the machine as the one before it has left it."""
+"""What the installed packages have to do: each check takes the machine as the one before it has left it."""
 
 import base64
 import json
@@ -17,7 +17,8 @@ STANDALONE, SERVER, GATEWAY = UNITS
 EXPOSURE = 20
 MISTAKEN = f"echo 'projets: []' > {ETC}/server/standalone.yaml"
 # Folders in which what is there after purge is not the package's.
-OTHERS = "/proc /sys /dev /run /tmp /var/lib/dpkg /var/lib/apt /var/lib/logrotate /var/cache /var/log/journal /var/log/apt /var/log/dpkg.log"
+OTHERS = ("/proc /sys /dev /run /tmp /var/lib/dpkg /var/lib/apt /var/lib/logrotate /var/cache /var/log/journal "
+          "/var/log/apt /var/log/dpkg.log")
 
 
 class Checks:
@@ -39,8 +40,9 @@ class Checks:
     def mint(self, key=None):
         """The HTTP status and, if it is 201, the claims of a token."""
         answer = self.machine.run(
-            "curl", "--silent", "--max-time", "20", "--write-out", "\n%{http_code}", "--header", f"X-API-Key: {key or self.key}",
-            "--json", '{"room_name": "lobby"}', "http://localhost:3000/getToken", check=False).stdout
+            "curl", "--silent", "--max-time", "20", "--write-out", "\n%{http_code}",
+            "--header", f"X-API-Key: {key or self.key}", "--json", '{"room_name": "lobby"}',
+            "http://localhost:3000/getToken", check=False).stdout
         body, status = answer.rsplit("\n", 1)
         if status != "201":
             return status, None
@@ -62,9 +64,11 @@ class Checks:
     def files(self):
         """Every file with its owner and mode, and who there is."""
         prune = " -o ".join(f"-path {folder}" for folder in OTHERS.split())
-        listing = self.machine.shell(rf"find / \( {prune} \) -prune -o -printf '%p %u:%g %m %l\n' | sort; getent passwd; getent group")
+        listing = self.machine.shell(rf"find / \( {prune} \) -prune -o -printf '%p %u:%g %m %l\n'; "
+                                     "getent passwd; getent group")
         # Lock files, and copies of the files of users from before a change, which the tools for users leave.
-        return {line for line in listing.stdout.splitlines() if not re.match(r"/etc/(passwd|group|shadow|gshadow)-|/etc/\S*\.lock", line)}
+        theirs = re.compile(r"/etc/(passwd|group|shadow|gshadow)-|/etc/\S*\.lock")
+        return {line for line in listing.stdout.splitlines() if not theirs.match(line)}
 
     def show(self, unit, name):
         return self.machine.show(unit, name)
@@ -102,8 +106,10 @@ class Checks:
         threshold = f"--threshold={EXPOSURE}"
         for unit in UNITS:
             self.machine.run("systemd-analyze", "security", "--no-pager", threshold, f"{unit}.service")
-        self.machine.shell("mkdir /tmp/bare && cd /tmp/bare && cp /usr/lib/systemd/system/livekit-token-gateway.service bare.service")
-        bare = self.machine.run("systemd-analyze", "security", "--offline=true", threshold, "/tmp/bare/bare.service", check=False)
+        # Of another name, so that the drop-in is not for it.
+        self.machine.shell("cp /usr/lib/systemd/system/livekit-token-gateway.service /tmp/bare.service")
+        bare = self.machine.run("systemd-analyze", "security", "--offline=true", threshold, "/tmp/bare.service",
+                                check=False)
         assert bare.returncode == 1, "a unit without the sandbox passes"
 
     def wrong_configuration_is_not_tried_again(self):
@@ -131,15 +137,14 @@ class Checks:
         assert (status["NoNewPrivs"], status["Seccomp"], int(status["CapBnd"], 16)) == ("1", "2", 0), status
         limits = self.machine.output("cat", f"/proc/{self.show(STANDALONE, 'MainPID')}/limits")
         assert re.search(r"Max core file size +0 +0 ", limits), limits
-        # This machine's own limit may be lower than what the unit asks for; few_descriptors would say that it is too low.
+        # This machine's own limit may be lower than what the unit asks for; few_descriptors says if it is too low.
         assert self.show(STANDALONE, "LimitNOFILE") == "65536"
         log = self.journal(STANDALONE)
         assert "few_descriptors" not in log and "no_inotify" not in log and '"started"' in log, log
-        read = f"cat {ETC}/server/keys.yaml"
-        assert "APIabc" in self.machine.output("setpriv", "--reuid=_livekit-token", "--regid=_livekit-token", "--clear-groups",
-                                               "sh", "-c", read)
-        other = self.machine.run("setpriv", "--reuid=_livekit-token-gateway", "--regid=_livekit-token-gateway", "--clear-groups",
-                                 "sh", "-c", read, check=False)
+        own, other = (self.machine.run("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+                                       "cat", f"{ETC}/server/keys.yaml", check=False)
+                      for user in ("_livekit-token", "_livekit-token-gateway"))
+        assert own.stdout.startswith("APIabc: "), own.stderr
         assert other.returncode != 0 and "Permission denied" in other.stderr, "the gateway's user can read the keys"
 
     def keys_change_while_it_runs(self):
@@ -152,7 +157,7 @@ class Checks:
         pid = self.show(STANDALONE, "MainPID")
         loaded = self.journal(STANDALONE).count('"config_loaded"')
         self.machine.run("systemctl", "reload", STANDALONE)
-        eventually(lambda: self.journal(STANDALONE).count('"config_loaded"') > loaded, 10, "the configuration is read anew")
+        eventually(lambda: self.journal(STANDALONE).count('"config_loaded"') > loaded, 10, "it is read anew")
         self.machine.shell(f"cd {ETC}/server && cp -p standalone.yaml kept && {MISTAKEN}")
         assert self.machine.run("systemctl", "reload", STANDALONE, check=False).returncode == 1
         self.must_mint()
@@ -161,25 +166,26 @@ class Checks:
         assert self.show(STANDALONE, "ActiveState") == "active" and self.show(STANDALONE, "MainPID") == pid
 
     def a_hanging_process_is_replaced(self):
-        self.machine.shell("mkdir /run/systemd/system/livekit-token-standalone.service.d && printf '[Service]\\nWatchdogSec=2\\n' > "
-                           "/run/systemd/system/livekit-token-standalone.service.d/fast.conf && systemctl daemon-reload && "
-                           f"systemctl restart {STANDALONE}")
+        drop_in = f"/run/systemd/system/{STANDALONE}.service.d"
+        self.machine.shell(f"mkdir {drop_in} && printf '[Service]\\nWatchdogSec=2\\n' > {drop_in}/fast.conf && "
+                           f"systemctl daemon-reload && systemctl restart {STANDALONE}")
         pid = self.show(STANDALONE, "MainPID")
         first = self.show(STANDALONE, "WatchdogTimestampMonotonic")
-        eventually(lambda: int(self.show(STANDALONE, "WatchdogTimestampMonotonic")) > int(first) + 3_000_000, 10, "signs of life for 3 s")
+        eventually(lambda: int(self.show(STANDALONE, "WatchdogTimestampMonotonic")) > int(first) + 3_000_000, 10,
+                   "signs of life for 3 s")
         assert self.show(STANDALONE, "NRestarts") == "0" and self.show(STANDALONE, "MainPID") == pid
         self.machine.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", STANDALONE)
-        eventually(lambda: self.mint()[0] == "201" and self.show(STANDALONE, "MainPID") != pid, 30, "there is another process")
+        eventually(lambda: self.mint()[0] == "201" and self.show(STANDALONE, "MainPID") != pid, 30, "another serves")
         assert self.show(STANDALONE, "NRestarts") == "1"
-        self.machine.shell("rm -r /run/systemd/system/livekit-token-standalone.service.d && systemctl daemon-reload && "
-                           f"systemctl restart {STANDALONE}")
+        self.machine.shell(f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart {STANDALONE}")
         assert self.show(STANDALONE, "WatchdogUSec") == "30s"
 
     def upgrade_while_it_serves(self):
         self.machine.shell("echo '# edited' >> /etc/logrotate.d/livekit-token-service")
         self.machine.shell(f"echo '# edited' >> {ETC}/server/standalone.yaml")
-        edited = self.machine.output("sha256sum", "/etc/logrotate.d/livekit-token-service", f"{ETC}/server/standalone.yaml",
-                                     f"{ETC}/server/keys.yaml")
+        mine = ("sha256sum", "/etc/logrotate.d/livekit-token-service", f"{ETC}/server/standalone.yaml",
+                f"{ETC}/server/keys.yaml")
+        edited = self.machine.output(*mine)
         pid = self.show(STANDALONE, "MainPID")
         over = threading.Event()
         answers = []
@@ -198,8 +204,7 @@ class Checks:
         assert self.machine.output("dpkg-query", "--show", "--showformat=${Version}", SERVICE) == "0.9.0-1"
         assert self.show(STANDALONE, "ActiveState") == "active" and self.show(STANDALONE, "MainPID") != pid
         self.must_mint()
-        assert self.machine.output("sha256sum", "/etc/logrotate.d/livekit-token-service", f"{ETC}/server/standalone.yaml",
-                                   f"{ETC}/server/keys.yaml") == edited
+        assert self.machine.output(*mine) == edited
         # 000: refused, while there is no listener. Whatever was answered was answered well.
         assert {status for _, status in answers} <= {"201", "000"}, answers
         assert sum(status == "201" for _, status in answers) >= 10, answers
@@ -234,8 +239,8 @@ class Checks:
         self.machine.run("systemctl", "start", SERVER, GATEWAY)
 
     def audit_is_rotated(self):
-        self.machine.shell(f"echo 'audit: {{ file: /var/log/livekit-token/audit.jsonl }}' >> {ETC}/server/server.yaml && "
-                           f"systemctl restart {SERVER}")
+        audit = "audit: { file: /var/log/livekit-token/audit.jsonl }"
+        self.machine.shell(f"echo '{audit}' >> {ETC}/server/server.yaml && systemctl restart {SERVER}")
         eventually(lambda: self.mint()[0] == "201", 20, "the gateway finds the server again")
         self.machine.run("logrotate", "--force", "/etc/logrotate.d/livekit-token-service")
         eventually(lambda: self.must_mint() and "issued" in self.machine.run(
@@ -263,6 +268,7 @@ class Checks:
         assert self.machine.output("systemctl", "is-system-running") == "running"
 
     ORDER = (nothing_starts_by_itself, users_and_folders, units_are_right, wrong_configuration_is_not_tried_again,
-             starts_as_documented, confined, keys_change_while_it_runs, reload_refuses_mistakes, a_hanging_process_is_replaced,
-             upgrade_while_it_serves, stops_in_order, two_processes_as_documented, a_port_that_is_taken_is_tried_again,
-             audit_is_rotated, remove_keeps_the_configuration, purge_leaves_nothing)
+             starts_as_documented, confined, keys_change_while_it_runs, reload_refuses_mistakes,
+             a_hanging_process_is_replaced, upgrade_while_it_serves, stops_in_order, two_processes_as_documented,
+             a_port_that_is_taken_is_tried_again, audit_is_rotated, remove_keeps_the_configuration,
+             purge_leaves_nothing)

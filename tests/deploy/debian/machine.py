@@ -1,4 +1,4 @@
-"""A small Debian with systemd as process 1, in namespaces of its own: no network but loopback, nothing left at the end."""
+"""A small Debian with systemd as process 1, in namespaces: no network but loopback, nothing left at the end."""
 
 import hashlib
 import os
@@ -11,8 +11,8 @@ import time
 FOLDER = pathlib.Path(__file__).parent
 TOOLS = ("mmdebstrap", "unshare", "nsenter")
 # What takes settings of the kernel or the network to be its own.
-MASKED = ("systemd-sysctl.service", "systemd-modules-load.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
-          "dev-hugepages.mount", "apt-daily.timer", "apt-daily-upgrade.timer")
+MASKED = ("systemd-sysctl.service", "systemd-modules-load.service", "sys-kernel-debug.mount",
+          "sys-kernel-tracing.mount", "dev-hugepages.mount", "apt-daily.timer", "apt-daily-upgrade.timer")
 
 
 class Missing(Exception):
@@ -26,7 +26,8 @@ def make_root(cache, packages):
     hooks = [f"ln -s /dev/null $1/etc/systemd/system/{unit}" for unit in MASKED]
     # mmdebstrap makes no file of hosts, and copies this machine's name servers.
     hooks += ["echo 127.0.0.1 localhost > $1/etc/hosts", ": > $1/etc/resolv.conf"]
-    options = ["--mode=root", "--variant=minbase", f"--include={','.join(packages)}", *(f"--customize-hook={hook}" for hook in hooks)]
+    options = ["--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
+               *(f"--customize-hook={hook}" for hook in hooks)]
     name = hashlib.sha256(" ".join([release, *options]).encode()).hexdigest()[:16]
     root = cache / f"root-{name}"
     if root.exists():
@@ -35,8 +36,8 @@ def make_root(cache, packages):
     for old in cache.glob("root-*"):
         shutil.rmtree(old)
     fresh = cache / "root-unfinished"
-    made = subprocess.run(["mmdebstrap", *options, release, str(fresh)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
+    made = subprocess.run(["mmdebstrap", *options, release, str(fresh)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if made.returncode != 0:
         raise Missing(f"mmdebstrap failed:\n{made.stdout[-3000:]}")
     fresh.rename(root)
@@ -69,7 +70,8 @@ class Machine:
     def __enter__(self):
         self.cgroup.mkdir()
         enter = f'echo $$ >"{self.cgroup}/cgroup.procs" && exec "$@"'
-        namespaces = ["unshare", "--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child=KILL"]
+        namespaces = ["unshare", "--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--fork",
+                      "--kill-child=KILL"]
         self.outside = subprocess.Popen(["sh", "-c", enter, "sh", *namespaces, str(FOLDER / "boot"), str(self.root),
                                          str(self.work)], stdin=subprocess.DEVNULL)
         try:
@@ -107,8 +109,8 @@ class Machine:
 
     def command(self, *command):
         """The command as it is to be run from outside."""
-        return ["nsenter", "--target", self.init, "--all", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                "DEBIAN_FRONTEND=noninteractive", *command]
+        return ["nsenter", "--target", self.init, "--all", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", *command]
 
     def run(self, *command, check=True, stdin=""):
         """Runs a command as root inside. Unless `check` is false it has to succeed."""

@@ -36,7 +36,8 @@ def dependencies(package):
 
 def check_bytes(first, second):
     """Two runs of the same build made the same packages."""
-    digests = [{name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in made.items()} for made in (first, second)]
+    digests = [{name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in made.items()}
+               for made in (first, second)]
     assert set(digests[0]) == {SERVICE, DEV}, sorted(digests[0])
     assert digests[0] == digests[1], "two runs made different packages"
 
