@@ -25,6 +25,8 @@ install_for_debian(DIRECTORY ${debian_dir}/examples DESTINATION ${doc_dir})
 install_for_debian(FILES ${debian_dir}/lintian-overrides DESTINATION share/lintian/overrides
   RENAME livekit-token-service)
 install(FILES ${debian_dir}/copyright DESTINATION share/doc/liblivekit-token-dev COMPONENT library EXCLUDE_FROM_ALL)
+install(FILES ${debian_dir}/lintian-overrides DESTINATION share/lintian/overrides RENAME liblivekit-token-dev
+  COMPONENT library EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME livekit-token-service)
