@@ -135,10 +135,9 @@ class Checks:
         status = self.process(STANDALONE)
         assert status["Uid"].split() == [self.machine.output("id", "-u", "_livekit-token")] * 4, status["Uid"]
         assert (status["NoNewPrivs"], status["Seccomp"], int(status["CapBnd"], 16)) == ("1", "2", 0), status
-        limits = self.machine.output("cat", f"/proc/{self.show(STANDALONE, 'MainPID')}/limits")
-        assert re.search(r"Max core file size +0 +0 ", limits), limits
-        # This machine's own limit may be lower than what the unit asks for; few_descriptors says if it is too low.
-        assert self.show(STANDALONE, "LimitNOFILE") == "65536"
+        # What the unit asks for: the program sets the first itself, and this machine may have less of the second, of
+        # which few_descriptors would tell.
+        assert (self.show(STANDALONE, "LimitCORE"), self.show(STANDALONE, "LimitNOFILE")) == ("0", "65536")
         log = self.journal(STANDALONE)
         assert "few_descriptors" not in log and "no_inotify" not in log and '"started"' in log, log
         own, other = (self.machine.run("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
