@@ -1,0 +1,161 @@
+"""Runs every check of the chart and of the plain manifests; called by ./run."""
+
+import argparse
+import pathlib
+import re
+import sys
+import time
+
+import meaning
+import pod_security
+import schemas
+import selftest
+from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, parse, value_sets
+from pods import Certificates, Pod
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCHEMA_REFUSED = "values don't meet the specifications of the schema"
+
+
+class Report:
+    """Prints what was checked and counts what does not hold."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def say(self, what, problems):
+        if problems:
+            self.failed += 1
+            print(f"FAILED {what}")
+            for problem in problems:
+                print(f"    {problem}")
+        else:
+            self.passed += 1
+            print(f"ok     {what}")
+        sys.stdout.flush()
+
+
+def check_documents(report, name, documents, work, programs, certificates):
+    """Everything that does not depend on the version of Kubernetes."""
+    report.say(f"{name}: schemas of custom resources", schemas.custom_problems(documents, work))
+    report.say(f"{name}: Pod Security restricted", pod_security.problems(documents))
+    report.say(f"{name}: meaning", meaning.problems(documents))
+    for workload in meaning.workloads(documents):
+        pod = Pod(workload, documents, work / "pods" / name / workload.program, certificates)
+        report.say(f"{name}: {workload.program} --check_config", pod.check_config(programs))
+
+
+def check_value_set(report, values, tools, work, programs, certificates):
+    newest = f"{schemas.VERSIONS[-1]}.0"
+    try:
+        tools.lint(values.path, newest, values.more)
+        report.say(f"{values.name}: helm lint --strict", [])
+        found = []
+        versions = [version for version in schemas.VERSIONS if int(version.split(".")[1]) >= values.least_minor]
+        for version in versions:
+            documents = parse(tools.template([values.path], f"{version}.0", values.more))
+            found += schemas.problems(documents, version)
+        report.say(f"{values.name}: schemas of Kubernetes {', '.join(versions)}", found)
+        check_documents(report, values.name, documents, work, programs, certificates)
+    except Refused as error:
+        report.say(values.name, [str(error)])
+
+
+def check_wrong_values(report, tools):
+    """Every file of wrong/ says in its first line with which words it is refused, on top of the default value set."""
+    by_schema = 0
+    for path in sorted((HERE / "wrong").glob("*.yaml")):
+        expected = re.match(r"# refused: (.+)\n", path.read_text()).group(1)
+        version = re.search(r"^# kubernetes: (.+)$", path.read_text(), re.M)
+        try:
+            tools.template([CHART / "ci/default-values.yaml", path], version.group(1) if version else "1.33.0")
+            report.say(f"wrong/{path.name}", ["was accepted"])
+        except Refused as error:
+            by_schema += SCHEMA_REFUSED in str(error)
+            report.say(f"wrong/{path.name}", [] if expected in str(error) else [f"says: {error}", f"not: {expected}"])
+    report.say(f"the schema itself refuses {by_schema} wrong value files", [] if by_schema >= 10 else ["fewer than 10"])
+
+
+def check_schema_fields(report):
+    """The values' schema knows the fields that the programs' configuration has."""
+    schema = __import__("json").loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]
+    for name, message, known in (("server_config", "ServerConfig", set(schema) - {"gateway"}),
+                                 ("gateway_config", "GatewayConfig", set(schema["gateway"]["properties"]))):
+        text = (ROOT / f"proto/livekit/token/config/v1/{name}.proto").read_text()
+        body = re.search(rf"message {message} {{\n(.*?)\n}}", text, re.S).group(1)
+        fields = set(re.findall(r"^  (?:repeated |optional )?[\w.]+ (\w+) = \d+;", body, re.M))
+        report.say(f"values.schema.json has the {len(fields)} fields of {message}", sorted(fields ^ known))
+
+
+def check_rolls(report, tools):
+    """Pods are replaced for what is read at the start only."""
+
+    def template_of(*more):
+        text = tools.template([CHART / "ci/default-values.yaml"], more=[part for one in more for part in ("--set", one)])
+        return [document["spec"]["template"] for document in parse(text) if document["kind"] == "Deployment"]
+
+    before = template_of()
+    reloads = ("livekit.url=wss://other.example.com", "jwt.audiences={other}", "config.log_level=debug",
+               "config.rate_limits.per_address=1/s", "livekit.signingKey=APIother")
+    report.say("changes that are reloaded leave the pods alone",
+               [change for change in reloads if template_of(change) != before])
+    restarts = ("config.drain.delay=9s", "config.reflection=true", "config.listen.admin=[::]:9000",
+                "config.audit.blocking=true", "config.gateway.sandbox=true", "config.gateway.cors.origins={https://a.example.com}")
+    report.say("changes that need a restart replace the pods",
+               [change for change in restarts if template_of(change) == before])
+
+
+def check_version(report):
+    stated = re.search(r'^appVersion: "(.+)"$', (CHART / "Chart.yaml").read_text(), re.M).group(1)
+    built = re.search(r"^project\(\w+ VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
+    report.say("the chart's appVersion is the project's version", [] if stated == built else [f"{stated}, {built}"])
+
+
+def check_kustomize(report, tools, work, programs, certificates):
+    base = KUSTOMIZE / "base"
+    rendered = tools.template([base / "values.yaml"], more=["--skip-tests"])
+    same = (base / "manifests.yaml").read_text() == rendered
+    report.say("kustomize: base is what the chart renders",
+               [] if same else [f"{base}/manifests.yaml is not; run tests/deploy/chart/run --write-base"])
+    for folder in (base, *sorted((KUSTOMIZE / "overlays").iterdir())):
+        name = f"kustomize {folder.relative_to(KUSTOMIZE)}"
+        try:
+            documents = parse(tools.kustomize(folder))
+        except Refused as error:
+            report.say(name, [str(error)])
+            continue
+        for version in schemas.VERSIONS:
+            report.say(f"{name}: schemas of Kubernetes {version}", schemas.problems(documents, version))
+        check_documents(report, name.replace("/", "-"), documents, work, programs, certificates)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--programs", type=pathlib.Path, required=True)
+    parser.add_argument("--write-base", action="store_true", help="writes the kustomize base anew, and nothing else")
+    arguments = parser.parse_args()
+    tools, report, start = Tools(arguments.work / "tools"), Report(), time.monotonic()
+    if arguments.write_base:
+        base = KUSTOMIZE / "base"
+        (base / "manifests.yaml").write_text(tools.template([base / "values.yaml"], more=["--skip-tests"]))
+        return 0
+    certificates = Certificates(arguments.work / "certificates")
+    shared = (tools, arguments.work, arguments.programs, certificates)
+    selftest.run(report, *shared)
+    check_version(report)
+    check_schema_fields(report)
+    sets = value_sets()
+    report.say(f"the chart has {len(sets)} value sets", [] if len(sets) >= 12 else ["fewer than 12"])
+    for values in sets:
+        check_value_set(report, values, *shared)
+    check_wrong_values(report, tools)
+    check_rolls(report, tools)
+    check_kustomize(report, *shared)
+    print(f"deploy/chart took {time.monotonic() - start:.0f} s")
+    print(f"{report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
