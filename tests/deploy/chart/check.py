@@ -1,6 +1,7 @@
 """Runs every check of the chart and of the plain manifests; called by ./run."""
 
 import argparse
+import json
 import pathlib
 import re
 import sys
@@ -78,7 +79,7 @@ def check_wrong_values(report, tools):
 
 def check_schema_fields(report):
     """The values' schema knows the fields that the programs' configuration has."""
-    schema = __import__("json").loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]
     for name, message, known in (("server_config", "ServerConfig", set(schema) - {"gateway"}),
                                  ("gateway_config", "GatewayConfig", set(schema["gateway"]["properties"]))):
         text = (ROOT / f"proto/livekit/token/config/v1/{name}.proto").read_text()
@@ -113,8 +114,7 @@ def check_version(report):
 
 def check_kustomize(report, tools, work, programs, certificates):
     base = KUSTOMIZE / "base"
-    rendered = tools.template([base / "values.yaml"], more=["--skip-tests"])
-    same = (base / "manifests.yaml").read_text() == rendered
+    same = (base / "manifests.yaml").read_text() == tools.base()
     report.say("kustomize: base is what the chart renders",
                [] if same else [f"{base}/manifests.yaml is not; run tests/deploy/chart/run --write-base"])
     for folder in (base, *sorted((KUSTOMIZE / "overlays").iterdir())):
@@ -137,8 +137,7 @@ def main():
     arguments = parser.parse_args()
     tools, report, start = Tools(arguments.work / "tools"), Report(), time.monotonic()
     if arguments.write_base:
-        base = KUSTOMIZE / "base"
-        (base / "manifests.yaml").write_text(tools.template([base / "values.yaml"], more=["--skip-tests"]))
+        (KUSTOMIZE / "base/manifests.yaml").write_text(tools.base())
         return 0
     certificates = Certificates(arguments.work / "certificates")
     shared = (tools, arguments.work, arguments.programs, certificates)

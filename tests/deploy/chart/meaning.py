@@ -5,7 +5,7 @@ import re
 
 import yaml
 
-from manifests import NAMESPACE, name_of, of_kind
+from manifests import name_of, of_kind
 from pod_security import containers_of, pod_of
 
 PROGRAMS = {"livekit-token-standalone": "server.yaml", "livekit-token-server": "server.yaml",
@@ -69,10 +69,11 @@ def problems(documents):
 
 
 def _everything(documents):
+    namespaces = {document["metadata"].get("namespace") for document in documents if document["kind"] != "Namespace"}
+    if len(namespaces) != 1 or None in namespaces:
+        yield f"objects of one installation are in several namespaces: {namespaces}"
     for document in documents:
         metadata = document["metadata"]
-        if document["kind"] != "Namespace" and metadata.get("namespace") != NAMESPACE:
-            yield f"{name_of(document)}: is not in the release's namespace"
         if len(metadata["name"]) > 63:
             yield f"{name_of(document)}: name is longer than 63"
         if document["kind"] == "ServiceAccount" and document.get("automountServiceAccountToken") is not False:
@@ -189,10 +190,10 @@ def _services(documents, ours):
     for monitor in of_kind(documents, "ServiceMonitor"):
         chosen = [service for service in of_kind(documents, "Service")
                   if labels_match(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])]
-        ports = [port["name"] for service in chosen for port in service["spec"]["ports"]]
-        selected = [one for one in ours if chosen and labels_match(chosen[0]["spec"]["selector"], one.labels)]
-        if len(chosen) != 1 or monitor["spec"]["endpoints"][0]["port"] not in ports or len(selected) != len(ours):
-            yield f"{name_of(monitor)}: does not reach the admin port of every pod, once"
+        reached = [[workload.name for workload in ours if labels_match(service["spec"]["selector"], workload.labels)]
+                   for service in chosen if monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]]
+        if sorted(reached) != sorted([workload.name] for workload in ours):
+            yield f"{name_of(monitor)}: does not reach every component as a job of its own: {reached}"
 
 
 def asked_ports(config):
@@ -277,12 +278,13 @@ def _grpc(documents, ours):
     gateway, server = by_program.get("livekit-token-gateway"), by_program.get("livekit-token-server")
     if gateway is None and server is None:
         return
+    namespace = gateway.document["metadata"]["namespace"]
     target = gateway.config["server"]
     services = [service for service in of_kind(documents, "Service") if service["spec"].get("clusterIP") == "None"
                 and labels_match(service["spec"]["selector"], server.labels) and
                 not labels_match(service["spec"]["selector"], gateway.labels)]
-    names = [f"dns:///{one['metadata']['name']}.{NAMESPACE}.svc.cluster.local.:{one['spec']['ports'][0]['port']}"
-             for one in services]
+    names = [f"dns:///{one['metadata']['name']}.{namespace}.svc.cluster.local.:{port['port']}"
+             for one in services for port in one["spec"]["ports"] if port["name"] == "grpc"]
     if target["address"] not in names:
         yield f"the gateway asks {target['address']}, which is no headless Service of the server ({names})"
     relays = [service for service in server.config["services"] if service.get("relay")]
@@ -291,7 +293,7 @@ def _grpc(documents, ours):
         return
     known = {authenticator["name"]: authenticator for authenticator in server.config["authenticators"]}
     authenticator, subject = known.get(relays[0]["match"]["authenticator"], {}), relays[0]["match"]["subject"]
-    account = f"system:serviceaccount:{NAMESPACE}:{gateway.spec['serviceAccountName']}"
+    account = f"system:serviceaccount:{namespace}:{gateway.spec['serviceAccountName']}"
     if "kubernetes_service_account" in authenticator and subject != account:
         yield f"the server knows {subject}, but the gateway is {account}"
     certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}

@@ -96,3 +96,13 @@ admin: {{ include "livekit-token-service.port" (dict "address" $adminListen.admi
 {{- if and (hasKey . "kubernetes_service_account") (not .kubernetes_service_account.jwks_file) (not .kubernetes_service_account.token_file) }}yes{{ end }}
 {{- end }}
 {{- end }}
+
+{{/* `command` and `args` of a component's container; more arguments may follow. Takes { root, component }. */}}
+{{- define "livekit-token-service.command" -}}
+command: [livekit-token-{{ .component }}]
+args:
+  - --config=/etc/livekit-token/config/{{ ternary "gateway" "server" (eq .component "gateway") }}.yaml
+  {{- if .root.Values.allowPlaintextGrpc }}
+  - --allow_plaintext_grpc
+  {{- end }}
+{{- end }}

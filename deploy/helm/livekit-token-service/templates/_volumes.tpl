@@ -71,3 +71,24 @@
 {{- get $mtls.existingSecret $role }}
 {{- end }}
 {{- end }}
+
+{{/* `volumes` of a component's pods. Takes { root, component }. */}}
+{{- define "livekit-token-service.podVolumes" -}}
+{{- range include "livekit-token-service.volumes" . | fromYamlArray }}
+- name: {{ .name }}
+  {{- omit . "name" "mountPath" | toYaml | nindent 2 }}
+{{- end }}
+{{- with (include "livekit-token-service.component" . | fromYaml).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* `volumeMounts` of a component's container. Takes { root, component }. */}}
+{{- define "livekit-token-service.volumeMounts" -}}
+{{- range include "livekit-token-service.volumes" . | fromYamlArray }}
+- { name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: true }
+{{- end }}
+{{- with (include "livekit-token-service.component" . | fromYaml).extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
