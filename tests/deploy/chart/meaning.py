@@ -221,7 +221,8 @@ def asked_ports(config):
 def _policies(documents, ours):
     policies = of_kind(documents, "NetworkPolicy")
     for workload in ours if policies else []:
-        own = [policy for policy in policies if labels_match(policy["spec"]["podSelector"]["matchLabels"], workload.labels)]
+        own = [policy for policy in policies
+               if labels_match(policy["spec"]["podSelector"]["matchLabels"], workload.labels)]
         if len(own) != 1:
             yield f"{workload.name}: is selected by {len(own)} network policies"
             continue
@@ -243,6 +244,25 @@ def _policies(documents, ours):
             yield f"{name}: opens {sorted(open_ports)}, but {sorted(asked)} are asked"
         if not any({"port": 53, "protocol": "UDP"} in rule["ports"] and rule.get("to") for rule in spec["egress"]):
             yield f"{name}: has no rule for DNS"
+    by_program = {workload.program: workload for workload in ours}
+    gateway, server = by_program.get("livekit-token-gateway"), by_program.get("livekit-token-server")
+    if policies and gateway and server and not (
+            _lets(policies, server, "ingress", "from", gateway, {"grpc"}) and
+            _lets(policies, gateway, "egress", "to", server, {server.ports["grpc"]})):
+        yield "a network policy does not let the gateway reach the server"
+
+
+def _lets(policies, workload, direction, peers, other, ports):
+    """Whether a rule of the workload's policy names the other one's pods and these ports."""
+    for policy in policies:
+        if labels_match(policy["spec"]["podSelector"]["matchLabels"], workload.labels):
+            for rule in policy["spec"][direction]:
+                named = [peer["podSelector"]["matchLabels"] for peer in rule.get(peers, []) if "podSelector" in peer
+                         and "namespaceSelector" not in peer]
+                if ports == {port["port"] for port in rule["ports"]} and any(
+                        labels_match(labels, other.labels) for labels in named):
+                    return True
+    return False
 
 
 def _ways_in(documents, ours):
@@ -266,8 +286,8 @@ def _ways_in(documents, ours):
             (rule,) = way["spec"]["rules"]
             paths = {match["path"]["value"] for match in rule["matches"]}
             kinds = {match["path"]["type"] for match in rule["matches"]}
-            reached = all(one["name"] in services and one["port"] in
-                          [port["port"] for port in services[one["name"]]["spec"]["ports"]] for one in rule["backendRefs"])
+            ports = {(name, port["port"]) for name, service in services.items() for port in service["spec"]["ports"]}
+            reached = all((one["name"], one["port"]) in ports for one in rule["backendRefs"])
             if paths != expected or kinds != {"Exact"} or not reached:
                 yield f"{name_of(way)}: does not lead the token paths, exactly, to the Service"
 
@@ -280,9 +300,9 @@ def _grpc(documents, ours):
         return
     namespace = gateway.document["metadata"]["namespace"]
     target = gateway.config["server"]
-    services = [service for service in of_kind(documents, "Service") if service["spec"].get("clusterIP") == "None"
-                and labels_match(service["spec"]["selector"], server.labels) and
-                not labels_match(service["spec"]["selector"], gateway.labels)]
+    services = [service for service in of_kind(documents, "Service")
+                if service["spec"].get("clusterIP") == "None" and
+                labels_match(service["spec"]["selector"], server.labels)]
     names = [f"dns:///{one['metadata']['name']}.{namespace}.svc.cluster.local.:{port['port']}"
              for one in services for port in one["spec"]["ports"] if port["name"] == "grpc"]
     if target["address"] not in names:
