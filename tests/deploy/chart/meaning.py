@@ -135,8 +135,9 @@ def _stop(workload, _):
     least = seconds(drain.get("delay", "8s")) + seconds(drain.get("timeout", "20s")) + 5
     hook = ((workload.container.get("lifecycle") or {}).get("preStop") or {}).get("sleep") or {}
     least += hook.get("seconds", 0)
-    if workload.spec["terminationGracePeriodSeconds"] < math.ceil(least):
-        yield f"is killed after {workload.spec['terminationGracePeriodSeconds']} s, but needs {math.ceil(least)} to stop"
+    grace = workload.spec["terminationGracePeriodSeconds"]
+    if grace < least:
+        yield f"is killed after {grace} s, but needs {math.ceil(least)} to stop"
 
 
 def _port(address, default):
@@ -190,8 +191,9 @@ def _services(documents, ours):
     for monitor in of_kind(documents, "ServiceMonitor"):
         chosen = [service for service in of_kind(documents, "Service")
                   if labels_match(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])]
+        port = monitor["spec"]["endpoints"][0]["port"]
         reached = [[workload.name for workload in ours if labels_match(service["spec"]["selector"], workload.labels)]
-                   for service in chosen if monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]]
+                   for service in chosen if port == service["spec"]["ports"][0]["name"]]
         if sorted(reached) != sorted([workload.name] for workload in ours):
             yield f"{name_of(monitor)}: does not reach every component as a job of its own: {reached}"
 

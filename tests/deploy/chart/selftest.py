@@ -12,8 +12,8 @@ REMOVED = object()
 POD = "spec template spec"
 CONTAINER = f"{POD} containers 0"
 
-# Value set, kind of the object (its first one, or that with the suffix behind `/`), place, what is put there, and a part
-# of the sentence that must come.
+# Value set, kind of the object (its first one, or that with the suffix behind `/`), place, what is put there, and a
+# part of the sentence that must come.
 SCHEMAS = [
     ("default", "Deployment", f"{POD} terminationGracePeriodSecond", 3, "was unexpected"),
     ("default", "Deployment", f"{CONTAINER} livenesProbe", {}, "was unexpected"),
@@ -25,11 +25,13 @@ SCHEMAS = [
 ]
 CUSTOM = [
     ("split-cert-manager", "Certificate", "spec durations", "1h", "unknown field spec.durations"),
-    ("split-cert-manager", "Certificate", "spec privateKey algorithms", "RSA", "unknown field spec.privateKey.algorithms"),
+    ("split-cert-manager", "Certificate", "spec privateKey algorithms", "RSA",
+     "unknown field spec.privateKey.algorithms"),
     ("split-cert-manager", "Certificate", "spec usages", ["everything"], "must be equal to one of the allowed values"),
     ("split-cert-manager", "Certificate", "spec issuerRef", REMOVED, "must have required property issuerRef"),
     ("gateway-api", "HTTPRoute", "spec hostname", "a", "unknown field spec.hostname"),
-    ("gateway-api", "HTTPRoute", "spec rules 0 matches 0 path type", "exact", "must be equal to one of the allowed values"),
+    ("gateway-api", "HTTPRoute", "spec rules 0 matches 0 path type", "exact",
+     "must be equal to one of the allowed values"),
     ("monitoring", "ServiceMonitor", "spec endpoints 0 intervall", "1s", "unknown field spec.endpoints.0.intervall"),
     ("monitoring", "PrometheusRule", "spec groups 0 rules 0 fore", "1m", "unknown field spec.groups.0.rules.0.fore"),
 ]
@@ -41,13 +43,15 @@ SECURITY = [
     ("default", "Deployment", f"{POD} securityContext runAsUser", 0, "runAsUser is 0"),
     ("default", "Deployment", f"{POD} securityContext seccompProfile", REMOVED, "has no seccompProfile"),
     ("default", "Deployment", f"{POD} securityContext seccompProfile type", "Unconfined", "seccompProfile Unconfined"),
-    ("default", "Deployment", f"{POD} securityContext appArmorProfile", {"type": "Unconfined"}, "appArmorProfile Unconfined"),
+    ("default", "Deployment", f"{POD} securityContext appArmorProfile", {"type": "Unconfined"},
+     "appArmorProfile Unconfined"),
     ("default", "Deployment", f"{POD} securityContext sysctls", [{"name": "kernel.msgmax"}], "sysctl kernel.msgmax"),
     ("default", "Deployment", f"{POD} securityContext seLinuxOptions", {"type": "spc_t"}, "seLinuxOptions"),
     ("default", "Deployment", f"{CONTAINER} securityContext allowPrivilegeEscalation", REMOVED, "is not false"),
     ("default", "Deployment", f"{CONTAINER} securityContext privileged", True, "is privileged"),
     ("default", "Deployment", f"{CONTAINER} securityContext capabilities drop", ["NET_RAW"], "does not drop ALL"),
-    ("default", "Deployment", f"{CONTAINER} securityContext capabilities add", ["SYS_PTRACE"], "adds capability SYS_PTRACE"),
+    ("default", "Deployment", f"{CONTAINER} securityContext capabilities add", ["SYS_PTRACE"],
+     "adds capability SYS_PTRACE"),
     ("default", "Deployment", f"{CONTAINER} securityContext procMount", "Unmasked", "procMount Unmasked"),
     ("default", "Deployment", f"{CONTAINER} ports 0 hostPort", 9464, "hostPort 9464"),
     ("default", "Deployment", f"{CONTAINER} livenessProbe httpGet host", "169.254.169.254", "names a host"),
@@ -83,19 +87,23 @@ MEANING = [
     ("split-cert-manager", "Service/-grpc", "spec clusterIP", REMOVED, "must be headless"),
     ("split-cert-manager", "Service/-grpc", "spec publishNotReadyAddresses", True, "must be headless"),
     ("split-cert-manager", "Service/-grpc", "spec ports 0 port", 443, "must have the pods' own port"),
-    ("monitoring", "Service/-metrics", "metadata labels app.kubernetes.io/component", "x", "does not reach every component"),
+    ("monitoring", "Service/-metrics", "metadata labels app.kubernetes.io/component", "x",
+     "does not reach every component"),
     ("default", "NetworkPolicy", "spec policyTypes", ["Ingress"], "leaves a direction open"),
     ("default", "NetworkPolicy", "spec ingress 1 from", REMOVED, "anybody reaches admin"),
     ("split-cert-manager", "NetworkPolicy/-server", "spec ingress 0 from", [], "anybody reaches grpc"),
     ("default", "NetworkPolicy", "spec ingress 0", REMOVED, "nobody reaches http"),
     ("default", "NetworkPolicy", "spec egress 1", REMOVED, "opens [], but [443] are asked"),
     ("no-egress", "NetworkPolicy", "spec egress 0 to", REMOVED, "opens [53], but [] are asked"),
-    ("split-cert-manager", "NetworkPolicy/-server", "spec ingress 0 from 0 podSelector matchLabels a", "b", "does not let the"),
+    ("split-cert-manager", "NetworkPolicy/-server", "spec ingress 0 from 0 podSelector matchLabels a", "b",
+     "does not let the"),
     ("split-cert-manager", "NetworkPolicy/-gateway", "spec egress 1 ports 0 port", 443, "does not let the gateway"),
-    ("split-cert-manager", "NetworkPolicy/-gateway", "spec egress 1 to 0 podSelector matchLabels a", "b", "does not let the"),
+    ("split-cert-manager", "NetworkPolicy/-gateway", "spec egress 1 to 0 podSelector matchLabels a", "b",
+     "does not let the"),
     ("default", "NetworkPolicy", "spec podSelector matchLabels a", "b", "is selected by 0 network policies"),
     ("ingress", "Ingress", "spec rules 0 http paths 0 pathType", "Prefix", "does not lead the token paths"),
-    ("ingress", "Ingress", "spec rules 1 http paths 0 backend service port name", "web", "does not lead the token paths"),
+    ("ingress", "Ingress", "spec rules 1 http paths 0 backend service port name", "web",
+     "does not lead the token paths"),
     ("gateway-api", "HTTPRoute", "spec rules 0 matches 0 path value", "/", "does not lead the token paths"),
     ("gateway-api", "HTTPRoute", "spec rules 0 backendRefs 0 port", 8080, "does not lead the token paths"),
     ("split-cert-manager", "Service/-grpc", "metadata name", "other", "no headless Service of the server"),

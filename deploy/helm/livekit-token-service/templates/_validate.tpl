@@ -34,8 +34,8 @@
 {{- if hasPrefix "/etc/livekit-token/keys/" ((.keys | default dict).file | default "") }}{{ $needed = true }}{{ end }}
 {{- end }}
 {{- if and $needed (not (or $keys.existingSecret $keys.keys)) }}
-{{- fail (print "LiveKit's API keys are missing: give storeKeysInSecret.existingSecret, the name of a Secret with a key "
-      "file (such as the one of LiveKit's chart), or storeKeysInSecret.keys") }}
+{{- fail (print "LiveKit's API keys are missing: give storeKeysInSecret.existingSecret, the name of a Secret with a "
+      "key file (such as the one of LiveKit's chart), or storeKeysInSecret.keys") }}
 {{- end }}
 {{- if and (gt (len $keys.keys) 1) (not .Values.config.projects) (not .Values.livekit.signingKey) }}
 {{- fail "livekit.signingKey is missing: storeKeysInSecret.keys has several keys, and one of them must sign" }}
@@ -70,7 +70,8 @@
 {{- $names = append $names .name }}
 {{- end }}
 {{- range $component := include "livekit-token-service.components" . | splitList "," }}
-{{- range (include "livekit-token-service.component" (dict "root" $ "component" $component) | fromYaml).extraVolumeMounts }}
+{{- $values := include "livekit-token-service.component" (dict "root" $ "component" $component) | fromYaml }}
+{{- range $values.extraVolumeMounts }}
 {{- if or .subPath .subPathExpr }}
 {{- printf "extraVolumeMounts: %s is mounted by subPath, and would never change" .mountPath | fail }}
 {{- end }}

@@ -11,7 +11,8 @@
 - name: keys
   mountPath: /etc/livekit-token/keys
   secret:
-    secretName: {{ $values.storeKeysInSecret.existingSecret | default (printf "%s-keys" (include "livekit-token-service.fullname" .root)) }}
+    {{- $made := printf "%s-keys" (include "livekit-token-service.fullname" .root) }}
+    secretName: {{ $values.storeKeysInSecret.existingSecret | default $made }}
     defaultMode: 0440
 {{- end }}
 {{- if include "livekit-token-service.asksApiServer" .root }}
