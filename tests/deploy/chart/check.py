@@ -1,6 +1,7 @@
 """Runs every check of the chart and of the plain manifests; called by ./run."""
 
 import argparse
+import json
 import pathlib
 import re
 import sys
@@ -72,13 +73,14 @@ def check_wrong_values(report, tools):
             report.say(f"wrong/{path.name}", ["was accepted"])
         except Refused as error:
             by_schema += SCHEMA_REFUSED in str(error)
-            report.say(f"wrong/{path.name}", [] if expected in str(error) else [f"says: {error}", f"not: {expected}"])
+            as_expected = expected in str(error)
+            report.say(f"wrong/{path.name}", [] if as_expected else [f"says: {error}", f"not: {expected}"])
     report.say(f"the schema itself refuses {by_schema} wrong value files", [] if by_schema >= 10 else ["fewer than 10"])
 
 
 def check_schema_fields(report):
     """The values' schema knows the fields that the programs' configuration has."""
-    schema = __import__("json").loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]
     for name, message, known in (("server_config", "ServerConfig", set(schema) - {"gateway"}),
                                  ("gateway_config", "GatewayConfig", set(schema["gateway"]["properties"]))):
         text = (ROOT / f"proto/livekit/token/config/v1/{name}.proto").read_text()
@@ -91,7 +93,7 @@ def check_rolls(report, tools):
     """Pods are replaced for what is read at the start only."""
 
     def template_of(*more):
-        text = tools.template([CHART / "ci/default-values.yaml"], more=[part for one in more for part in ("--set", one)])
+        text = tools.template([CHART / "ci/default-values.yaml"], more=[f"--set={change}" for change in more])
         return [document["spec"]["template"] for document in parse(text) if document["kind"] == "Deployment"]
 
     before = template_of()
@@ -100,7 +102,8 @@ def check_rolls(report, tools):
     report.say("changes that are reloaded leave the pods alone",
                [change for change in reloads if template_of(change) != before])
     restarts = ("config.drain.delay=9s", "config.reflection=true", "config.listen.admin=[::]:9000",
-                "config.audit.blocking=true", "config.gateway.sandbox=true", "config.gateway.cors.origins={https://a.example.com}")
+                "config.audit.blocking=true", "config.gateway.sandbox=true",
+                "config.gateway.cors.origins={https://a.example.com}")
     report.say("changes that need a restart replace the pods",
                [change for change in restarts if template_of(change) == before])
 
@@ -113,8 +116,7 @@ def check_version(report):
 
 def check_kustomize(report, tools, work, programs, certificates):
     base = KUSTOMIZE / "base"
-    rendered = tools.template([base / "values.yaml"], more=["--skip-tests"])
-    same = (base / "manifests.yaml").read_text() == rendered
+    same = (base / "manifests.yaml").read_text() == tools.base()
     report.say("kustomize: base is what the chart renders",
                [] if same else [f"{base}/manifests.yaml is not; run tests/deploy/chart/run --write-base"])
     for folder in (base, *sorted((KUSTOMIZE / "overlays").iterdir())):
@@ -137,8 +139,7 @@ def main():
     arguments = parser.parse_args()
     tools, report, start = Tools(arguments.work / "tools"), Report(), time.monotonic()
     if arguments.write_base:
-        base = KUSTOMIZE / "base"
-        (base / "manifests.yaml").write_text(tools.template([base / "values.yaml"], more=["--skip-tests"]))
+        (KUSTOMIZE / "base/manifests.yaml").write_text(tools.base())
         return 0
     certificates = Certificates(arguments.work / "certificates")
     shared = (tools, arguments.work, arguments.programs, certificates)

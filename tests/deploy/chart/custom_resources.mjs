@@ -9,8 +9,8 @@ const packages = {
   'gateway.networking.k8s.io': 'gateway-api',
 };
 
-// The validators ignore fields that they do not know. A field that they have looked at is one that they know; where they
-// go through all of them (labels), any name will do.
+// The validators ignore fields that they do not know. A field that they have looked at is one that they know; where
+// they go through all of them (labels), any name will do.
 function watch(value, path, unseen) {
   if (value === null || typeof value !== 'object') return value;
   if (!Array.isArray(value)) for (const key of Object.keys(value)) unseen.add(`${path}.${key}`);

@@ -10,7 +10,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 CHART = ROOT / "deploy/helm/livekit-token-service"
 KUSTOMIZE = ROOT / "deploy/kustomize"
-RELEASE, NAMESPACE = "tokens", "livekit"
+NAMESPACE = "livekit"
 
 
 class Refused(Exception):
@@ -24,11 +24,15 @@ class Tools:
         self._helm = folder / "helm/helm"
         self._kubectl = folder / "kubectl/kubectl"
 
-    def template(self, files, version="1.33.0", more=()):
+    def template(self, files, version="1.33.0", more=(), release="tokens"):
         """What helm renders for Kubernetes `version`, as text."""
         values = [f"--values={file}" for file in files]
-        return self._run(self._helm, "template", RELEASE, CHART, "--namespace", NAMESPACE, "--kube-version", version,
+        return self._run(self._helm, "template", release, CHART, "--namespace", NAMESPACE, "--kube-version", version,
                          *values, *more)
+
+    def base(self):
+        """What kustomize's base must be."""
+        return self.template([KUSTOMIZE / "base/values.yaml"], more=["--skip-tests"], release="livekit-token-service")
 
     def lint(self, file, version, more=()):
         return self._run(self._helm, "lint", "--strict", CHART, "--kube-version", version, f"--values={file}", *more)
@@ -57,8 +61,8 @@ def name_of(document):
 
 
 class ValueSet:
-    """A file of the chart's ci/. Its comment may state more arguments of helm (`# helm: …`, where RANDOM is a new secret
-    each time) and the oldest Kubernetes that it is for (`# kubernetes: 1.30`)."""
+    """A file of the chart's ci/. Its comment may state more arguments of helm (`# helm: …`, where RANDOM is a new
+    secret each time) and the oldest Kubernetes that it is for (`# kubernetes: 1.30`)."""
 
     def __init__(self, path):
         text = path.read_text()

@@ -5,7 +5,7 @@ import re
 
 import yaml
 
-from manifests import NAMESPACE, name_of, of_kind
+from manifests import name_of, of_kind
 from pod_security import containers_of, pod_of
 
 PROGRAMS = {"livekit-token-standalone": "server.yaml", "livekit-token-server": "server.yaml",
@@ -69,10 +69,11 @@ def problems(documents):
 
 
 def _everything(documents):
+    namespaces = {document["metadata"].get("namespace") for document in documents if document["kind"] != "Namespace"}
+    if len(namespaces) != 1 or None in namespaces:
+        yield f"objects of one installation are in several namespaces: {namespaces}"
     for document in documents:
         metadata = document["metadata"]
-        if document["kind"] != "Namespace" and metadata.get("namespace") != NAMESPACE:
-            yield f"{name_of(document)}: is not in the release's namespace"
         if len(metadata["name"]) > 63:
             yield f"{name_of(document)}: name is longer than 63"
         if document["kind"] == "ServiceAccount" and document.get("automountServiceAccountToken") is not False:
@@ -134,8 +135,9 @@ def _stop(workload, _):
     least = seconds(drain.get("delay", "8s")) + seconds(drain.get("timeout", "20s")) + 5
     hook = ((workload.container.get("lifecycle") or {}).get("preStop") or {}).get("sleep") or {}
     least += hook.get("seconds", 0)
-    if workload.spec["terminationGracePeriodSeconds"] < math.ceil(least):
-        yield f"is killed after {workload.spec['terminationGracePeriodSeconds']} s, but needs {math.ceil(least)} to stop"
+    grace = workload.spec["terminationGracePeriodSeconds"]
+    if grace < least:
+        yield f"is killed after {grace} s, but needs {math.ceil(least)} to stop"
 
 
 def _port(address, default):
@@ -189,10 +191,11 @@ def _services(documents, ours):
     for monitor in of_kind(documents, "ServiceMonitor"):
         chosen = [service for service in of_kind(documents, "Service")
                   if labels_match(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])]
-        ports = [port["name"] for service in chosen for port in service["spec"]["ports"]]
-        selected = [one for one in ours if chosen and labels_match(chosen[0]["spec"]["selector"], one.labels)]
-        if len(chosen) != 1 or monitor["spec"]["endpoints"][0]["port"] not in ports or len(selected) != len(ours):
-            yield f"{name_of(monitor)}: does not reach the admin port of every pod, once"
+        port = monitor["spec"]["endpoints"][0]["port"]
+        reached = [[workload.name for workload in ours if labels_match(service["spec"]["selector"], workload.labels)]
+                   for service in chosen if port == service["spec"]["ports"][0]["name"]]
+        if sorted(reached) != sorted([workload.name] for workload in ours):
+            yield f"{name_of(monitor)}: does not reach every component as a job of its own: {reached}"
 
 
 def asked_ports(config):
@@ -220,7 +223,8 @@ def asked_ports(config):
 def _policies(documents, ours):
     policies = of_kind(documents, "NetworkPolicy")
     for workload in ours if policies else []:
-        own = [policy for policy in policies if labels_match(policy["spec"]["podSelector"]["matchLabels"], workload.labels)]
+        own = [policy for policy in policies
+               if labels_match(policy["spec"]["podSelector"]["matchLabels"], workload.labels)]
         if len(own) != 1:
             yield f"{workload.name}: is selected by {len(own)} network policies"
             continue
@@ -242,6 +246,25 @@ def _policies(documents, ours):
             yield f"{name}: opens {sorted(open_ports)}, but {sorted(asked)} are asked"
         if not any({"port": 53, "protocol": "UDP"} in rule["ports"] and rule.get("to") for rule in spec["egress"]):
             yield f"{name}: has no rule for DNS"
+    by_program = {workload.program: workload for workload in ours}
+    gateway, server = by_program.get("livekit-token-gateway"), by_program.get("livekit-token-server")
+    if policies and gateway and server and not (
+            _lets(policies, server, "ingress", "from", gateway, {"grpc"}) and
+            _lets(policies, gateway, "egress", "to", server, {server.ports["grpc"]})):
+        yield "a network policy does not let the gateway reach the server"
+
+
+def _lets(policies, workload, direction, peers, other, ports):
+    """Whether a rule of the workload's policy names the other one's pods and these ports."""
+    for policy in policies:
+        if labels_match(policy["spec"]["podSelector"]["matchLabels"], workload.labels):
+            for rule in policy["spec"][direction]:
+                named = [peer["podSelector"]["matchLabels"] for peer in rule.get(peers, []) if "podSelector" in peer
+                         and "namespaceSelector" not in peer]
+                if ports == {port["port"] for port in rule["ports"]} and any(
+                        labels_match(labels, other.labels) for labels in named):
+                    return True
+    return False
 
 
 def _ways_in(documents, ours):
@@ -265,8 +288,8 @@ def _ways_in(documents, ours):
             (rule,) = way["spec"]["rules"]
             paths = {match["path"]["value"] for match in rule["matches"]}
             kinds = {match["path"]["type"] for match in rule["matches"]}
-            reached = all(one["name"] in services and one["port"] in
-                          [port["port"] for port in services[one["name"]]["spec"]["ports"]] for one in rule["backendRefs"])
+            ports = {(name, port["port"]) for name, service in services.items() for port in service["spec"]["ports"]}
+            reached = all((one["name"], one["port"]) in ports for one in rule["backendRefs"])
             if paths != expected or kinds != {"Exact"} or not reached:
                 yield f"{name_of(way)}: does not lead the token paths, exactly, to the Service"
 
@@ -277,12 +300,13 @@ def _grpc(documents, ours):
     gateway, server = by_program.get("livekit-token-gateway"), by_program.get("livekit-token-server")
     if gateway is None and server is None:
         return
+    namespace = gateway.document["metadata"]["namespace"]
     target = gateway.config["server"]
-    services = [service for service in of_kind(documents, "Service") if service["spec"].get("clusterIP") == "None"
-                and labels_match(service["spec"]["selector"], server.labels) and
-                not labels_match(service["spec"]["selector"], gateway.labels)]
-    names = [f"dns:///{one['metadata']['name']}.{NAMESPACE}.svc.cluster.local.:{one['spec']['ports'][0]['port']}"
-             for one in services]
+    services = [service for service in of_kind(documents, "Service")
+                if service["spec"].get("clusterIP") == "None" and
+                labels_match(service["spec"]["selector"], server.labels)]
+    names = [f"dns:///{one['metadata']['name']}.{namespace}.svc.cluster.local.:{port['port']}"
+             for one in services for port in one["spec"]["ports"] if port["name"] == "grpc"]
     if target["address"] not in names:
         yield f"the gateway asks {target['address']}, which is no headless Service of the server ({names})"
     relays = [service for service in server.config["services"] if service.get("relay")]
@@ -291,7 +315,7 @@ def _grpc(documents, ours):
         return
     known = {authenticator["name"]: authenticator for authenticator in server.config["authenticators"]}
     authenticator, subject = known.get(relays[0]["match"]["authenticator"], {}), relays[0]["match"]["subject"]
-    account = f"system:serviceaccount:{NAMESPACE}:{gateway.spec['serviceAccountName']}"
+    account = f"system:serviceaccount:{namespace}:{gateway.spec['serviceAccountName']}"
     if "kubernetes_service_account" in authenticator and subject != account:
         yield f"the server knows {subject}, but the gateway is {account}"
     certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}

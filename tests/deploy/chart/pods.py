@@ -1,5 +1,5 @@
-"""Runs the built programs over what the pods would see: the volumes of a Deployment laid out in a root file system as the
-kubelet does it, entered as the pods' user, without network."""
+"""Runs the built programs over what the pods would see: the volumes of a Deployment laid out in a root file system as
+the kubelet does it, entered as the pods' user, without network."""
 
 import base64
 import json
@@ -33,23 +33,23 @@ class Certificates:
 
     def __init__(self, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                      "/CN=authority", "-keyout", folder / "ca.key", "-out", folder / "ca.crt")
-        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=leaf", "-addext",
-                      "subjectAltName=DNS:leaf.example.com", "-keyout", folder / "leaf.key", "-out", folder / "leaf.csr")
-        self._openssl("x509", "-req", "-in", folder / "leaf.csr", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.key",
-                      "-days", "2", "-copy_extensions", "copy", "-out", folder / "leaf.crt")
-        self._openssl("pkey", "-in", folder / "leaf.key", "-pubout", "-outform", "DER", "-out", folder / "leaf.der")
-        self.authority, self.leaf, self.key = [(folder / name).read_text() for name in ("ca.crt", "leaf.crt", "leaf.key")]
+        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        for command in (
+                ("req", "-x509", *new_key, "-days", "2", "-subj", "/CN=authority",
+                 "-keyout", "ca.key", "-out", "ca.crt"),
+                ("req", *new_key, "-subj", "/CN=leaf", "-addext", "subjectAltName=DNS:leaf.example.com",
+                 "-keyout", "leaf.key", "-out", "leaf.csr"),
+                ("x509", "-req", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2",
+                 "-copy_extensions", "copy", "-out", "leaf.crt"),
+                ("pkey", "-in", "leaf.key", "-pubout", "-outform", "DER", "-out", "leaf.der")):
+            done = subprocess.run(["openssl", *command], cwd=folder, capture_output=True, text=True, timeout=60)
+            if done.returncode != 0:
+                raise RuntimeError(f"openssl {command[0]}: {done.stderr}")
+        self.authority, self.leaf, self.key = (
+            (folder / name).read_text() for name in ("ca.crt", "leaf.crt", "leaf.key"))
         point = (folder / "leaf.der").read_bytes()[-64:]  # of P-256, without compression
         x, y = (base64.urlsafe_b64encode(half).decode().rstrip("=") for half in (point[:32], point[32:]))
         self.jwks = json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "kid": "leaf", "x": x, "y": y}]})
-
-    @staticmethod
-    def _openssl(*arguments):
-        done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=60)
-        if done.returncode != 0:
-            raise RuntimeError(f"openssl {arguments[0]}: {done.stderr}")
 
 
 def _file_content(path, settings, certificates):
@@ -146,10 +146,11 @@ class Pod:
     def check_config(self, programs):
         """What the program says about its configuration; empty if it is content."""
         container = self._workload.container
-        if not (programs / container["command"][0]).exists():
-            raise RuntimeError(f"{programs / container['command'][0]} is missing; build first, or say where with BUILD_DIR")
+        program = programs / container["command"][0]
+        if not program.exists():
+            raise RuntimeError(f"{program} is missing; build first, or say where with BUILD_DIR")
         command = [*container["command"], *container["args"], "--check_config"]
-        done = subprocess.run(["unshare", "--mount", "--net", "sh", "-c", ENTER, "enter", self._root, programs, *command],
-                              capture_output=True, text=True, timeout=60)
+        enter = ["unshare", "--mount", "--net", "sh", "-c", ENTER, "enter", self._root, programs]
+        done = subprocess.run([*enter, *command], capture_output=True, text=True, timeout=60)
         said = (done.stdout + done.stderr).strip()
         return self.problems + ([] if done.returncode == 0 else [f"{container['command'][0]} --check_config: {said}"])

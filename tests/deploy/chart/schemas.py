@@ -1,4 +1,4 @@
-"""Kubernetes' own schemas of several versions, and those of custom resources; fields that they do not know are errors."""
+"""Kubernetes' own schemas of several versions, and those of custom resources. Fields that they lack are errors."""
 
 import functools
 import json

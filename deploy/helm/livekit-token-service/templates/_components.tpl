@@ -57,7 +57,8 @@
 {{- if kindIs "invalid" $stated }}
 {{- $least }}
 {{- else if lt (int $stated) (int $least) }}
-{{- printf "terminationGracePeriodSeconds is %d, but %s needs %d to stop: preStopSleepSeconds + drain.delay + drain.timeout + 5" (int $stated) .component (int $least) | fail }}
+{{- printf "terminationGracePeriodSeconds is %d, but %s needs %d to stop: %s" (int $stated) .component (int $least)
+      "preStopSleepSeconds + drain.delay + drain.timeout + 5" | fail }}
 {{- else }}
 {{- $stated }}
 {{- end }}
@@ -93,6 +94,16 @@ admin: {{ include "livekit-token-service.port" (dict "address" $adminListen.admi
 {{/* Whether the pod's service account must be able to ask the API server for keys; empty if not. */}}
 {{- define "livekit-token-service.asksApiServer" -}}
 {{- range (include "livekit-token-service.serverConfig" . | fromYaml).authenticators }}
-{{- if and (hasKey . "kubernetes_service_account") (not .kubernetes_service_account.jwks_file) (not .kubernetes_service_account.token_file) }}yes{{ end }}
+{{- with .kubernetes_service_account }}{{ if not (or .jwks_file .token_file) }}yes{{ end }}{{ end }}
 {{- end }}
+{{- end }}
+
+{{/* `command` and `args` of a component's container; more arguments may follow. Takes { root, component }. */}}
+{{- define "livekit-token-service.command" -}}
+command: [livekit-token-{{ .component }}]
+args:
+  - --config=/etc/livekit-token/config/{{ ternary "gateway" "server" (eq .component "gateway") }}.yaml
+  {{- if .root.Values.allowPlaintextGrpc }}
+  - --allow_plaintext_grpc
+  {{- end }}
 {{- end }}

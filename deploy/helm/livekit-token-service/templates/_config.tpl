@@ -14,7 +14,8 @@
 {{/* Name in the gateway's certificate. */}}
 {{- define "livekit-token-service.gatewayName" -}}
 {{- $account := include "livekit-token-service.serviceAccountName" (dict "root" . "component" "gateway") }}
-{{- .Values.mtls.gatewayName | default (printf "spiffe://%s/ns/%s/sa/%s" .Values.mtls.trustDomain .Release.Namespace $account) }}
+{{- $id := printf "spiffe://%s/ns/%s/sa/%s" .Values.mtls.trustDomain .Release.Namespace $account }}
+{{- .Values.mtls.gatewayName | default $id }}
 {{- end }}
 
 {{/* ServerConfig as YAML, without the gateway's section. */}}
@@ -28,7 +29,7 @@
 {{- if not $config.authenticators }}
 {{- $authenticators := list }}
 {{- if .Values.jwt.issuer }}
-{{- $authenticators = list (dict "name" "users" "jwt" (dict "issuer" .Values.jwt.issuer "audiences" .Values.jwt.audiences)) }}
+{{- $authenticators = list (dict "name" "users" "jwt" (pick .Values.jwt "issuer" "audiences")) }}
 {{- $user := dict "name" "user" "match" (dict "authenticator" "users")
       "room" (dict "client" "allow" "default" "room-{random}")
       "grants" (dict "can_publish" true "can_subscribe" true "can_publish_data" true) }}
@@ -58,7 +59,8 @@
 {{- else if .Values.callerToken.serviceAccount.issuer }}
 {{- $account := include "livekit-token-service.serviceAccountName" (dict "root" . "component" "gateway") }}
 {{- $subject = printf "system:serviceaccount:%s:%s" .Release.Namespace $account }}
-{{- $authenticator = dict "name" $name "kubernetes_service_account" (pick .Values.callerToken.serviceAccount "issuer" "audience") }}
+{{- $kind := pick .Values.callerToken.serviceAccount "issuer" "audience" }}
+{{- $authenticator = dict "name" $name "kubernetes_service_account" $kind }}
 {{- end }}
 {{- if and $authenticator (not $relays) }}
 {{- $service := dict "name" "gateway" "match" (dict "authenticator" $name "subject" $subject) "relay" true }}
@@ -76,7 +78,8 @@
 {{- $port := include "livekit-token-service.port" (dict "address" $listen.grpc "port" "50051") }}
 {{- $fullname := include "livekit-token-service.fullname" . }}
 {{- /* The dot at the end keeps the resolver from trying its search list. */}}
-{{- $server := dict "address" (printf "dns:///%s-grpc.%s.svc.%s.:%s" $fullname .Release.Namespace .Values.clusterDomain $port) }}
+{{- $host := printf "%s-grpc.%s.svc.%s." $fullname .Release.Namespace .Values.clusterDomain }}
+{{- $server := dict "address" (printf "dns:///%s:%s" $host $port) }}
 {{- if include "livekit-token-service.mtls" . }}
 {{- $folder := "/etc/livekit-token/tls" }}
 {{- $_ := set $server "tls" (dict "cert_file" (printf "%s/tls.crt" $folder) "key_file" (printf "%s/tls.key" $folder)
@@ -102,7 +105,8 @@ secret:
 projected:
   defaultMode: 0440
   sources:
-    - serviceAccountToken: { audience: {{ $caller.serviceAccount.audience | quote }}, expirationSeconds: 3600, path: token }
+    - serviceAccountToken:
+        { audience: {{ $caller.serviceAccount.audience | quote }}, expirationSeconds: 3600, path: token }
 {{- end }}
 {{- end }}
 {{- end }}

@@ -11,7 +11,8 @@
 - name: keys
   mountPath: /etc/livekit-token/keys
   secret:
-    secretName: {{ $values.storeKeysInSecret.existingSecret | default (printf "%s-keys" (include "livekit-token-service.fullname" .root)) }}
+    {{- $made := printf "%s-keys" (include "livekit-token-service.fullname" .root) }}
+    secretName: {{ $values.storeKeysInSecret.existingSecret | default $made }}
     defaultMode: 0440
 {{- end }}
 {{- if include "livekit-token-service.asksApiServer" .root }}
@@ -69,5 +70,26 @@
 {{- include "livekit-token-service.fullname" .root }}-{{ $role }}-tls
 {{- else }}
 {{- get $mtls.existingSecret $role }}
+{{- end }}
+{{- end }}
+
+{{/* `volumes` of a component's pods. Takes { root, component }. */}}
+{{- define "livekit-token-service.podVolumes" -}}
+{{- range include "livekit-token-service.volumes" . | fromYamlArray }}
+- name: {{ .name }}
+  {{- omit . "name" "mountPath" | toYaml | nindent 2 }}
+{{- end }}
+{{- with (include "livekit-token-service.component" . | fromYaml).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* `volumeMounts` of a component's container. Takes { root, component }. */}}
+{{- define "livekit-token-service.volumeMounts" -}}
+{{- range include "livekit-token-service.volumes" . | fromYamlArray }}
+- { name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: true }
+{{- end }}
+{{- with (include "livekit-token-service.component" . | fromYaml).extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
