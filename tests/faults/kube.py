@@ -16,7 +16,8 @@ LAG = 1, 2
 # Until a changed ConfigMap or Secret has come to a pod. The kubelet takes up to a minute or two; what matters here is
 # that every pod gets it at another time, and new ones at their start.
 SPREAD = 0.5, 8
-DNS_TTL = 5
+# As kubeadm sets it up; CoreDNS's own default is 5.
+DNS_TTL = 30
 CLUSTER_DOMAIN = "cluster.local"
 SERVICE_IP = "10.96.0.10"
 
