@@ -21,7 +21,6 @@ UPGRADE = 240  # seconds that one may take
 TTL = 120  # seconds, of tokens: the least that a policy may state
 UPGRADES = 2
 OVERLAP = 40  # seconds from the last upgrade until the old key goes
-SLOWEST = 1000  # milliseconds
 LATEST = 2  # seconds after which a server uses a file that it was given
 NAME = f"{chart.RELEASE}-livekit-token-service"
 SERVER, GATEWAY = f"{NAME}-server", f"{NAME}-gateway"
@@ -198,8 +197,6 @@ def rollout(folder):
         wall = time.time() - time.monotonic()
         pods = list(run.kube.pods)
     result.none_failed(quiet, reports)
-    for name, report in reports.items():
-        result.check(f"{name}: the slowest took {report.max_ms:.0f} ms; at most {SLOWEST}", report.max_ms <= SLOWEST)
     check_pods(result, pods)
     check_keys(result, reports, asked, switched, retired)
     latest = max(expiry.values()) - wall
