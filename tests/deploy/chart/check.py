@@ -15,6 +15,8 @@ from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, parse, value_sets
 from pods import Certificates, Pod
 
 HERE = pathlib.Path(__file__).resolve().parent
+# Value sets whose pods are also started. A gateway alone never gets ready, so those of its server.
+SERVED = ("default", "programs", "split-existing-certificates")
 SCHEMA_REFUSED = "values don't meet the specifications of the schema"
 
 
@@ -44,6 +46,8 @@ def check_documents(report, name, documents, work, programs, certificates):
     for workload in meaning.workloads(documents):
         pod = Pod(workload, documents, work / "pods" / name / workload.program, certificates)
         report.say(f"{name}: {workload.program} --check_config", pod.check_config(programs))
+        if name in SERVED and workload.program != "livekit-token-gateway":
+            report.say(f"{name}: {workload.program} starts, answers probes, stops in time", pod.serve(programs))
 
 
 def check_value_set(report, values, tools, work, programs, certificates):
