@@ -4,6 +4,7 @@ import argparse
 import json
 import pathlib
 import re
+import shlex
 import sys
 import time
 
@@ -15,6 +16,8 @@ from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, parse, value_sets
 from pods import Certificates, Pod
 
 HERE = pathlib.Path(__file__).resolve().parent
+# Value sets whose pods are also started. A gateway alone never gets ready, so those of its server.
+SERVED = ("default", "programs", "split-existing-certificates")
 SCHEMA_REFUSED = "values don't meet the specifications of the schema"
 
 
@@ -44,6 +47,8 @@ def check_documents(report, name, documents, work, programs, certificates):
     for workload in meaning.workloads(documents):
         pod = Pod(workload, documents, work / "pods" / name / workload.program, certificates)
         report.say(f"{name}: {workload.program} --check_config", pod.check_config(programs))
+        if name in SERVED and workload.program != "livekit-token-gateway":
+            report.say(f"{name}: {workload.program} starts, answers probes, stops in time", pod.serve(programs))
 
 
 def check_value_set(report, values, tools, work, programs, certificates):
@@ -114,6 +119,24 @@ def check_version(report):
     report.say("the chart's appVersion is the project's version", [] if stated == built else [f"{stated}, {built}"])
 
 
+def check_commands(report, tools):
+    """The helm commands of the operator's guide render; upgrades keep the values of the default value set."""
+    commands = []
+    for path in sorted(ROOT.glob("deploy/README*.md")):
+        text = path.read_text().replace("\\\n", " ")
+        commands += re.findall(r"helm (?:install|upgrade) tokens deploy/helm/livekit-token-service[^`\n]*", text)
+    for command in commands:
+        words = shlex.split(command)
+        more = [word for word in words[4:] if word not in ("--wait", "--reuse-values", "--reset-then-reuse-values")]
+        kept = [CHART / "ci/default-values.yaml"] if words[1] == "upgrade" else []
+        try:
+            tools.template(kept, more=more)
+            report.say(f"guide: {' '.join(words[:3])} … {more[-1]}", [])
+        except Refused as error:
+            report.say(f"guide: {command}", [str(error)])
+    report.say(f"the guide has {len(commands)} helm commands", [] if commands else ["none was found"])
+
+
 def check_kustomize(report, tools, work, programs, certificates):
     base = KUSTOMIZE / "base"
     same = (base / "manifests.yaml").read_text() == tools.base()
@@ -152,6 +175,7 @@ def main():
         check_value_set(report, values, *shared)
     check_wrong_values(report, tools)
     check_rolls(report, tools)
+    check_commands(report, tools)
     check_kustomize(report, *shared)
     print(f"deploy/chart took {time.monotonic() - start:.0f} s")
     print(f"{report.passed} passed, {report.failed} failed")

@@ -31,7 +31,7 @@ class Workload:
         self.metadata, self.spec = pod_of(deployment)
         self.labels = self.metadata["labels"]
         self.container = self.spec["containers"][0]
-        self.program = self.container["command"][0]
+        self.program = self.container["command"][0].rsplit("/", 1)[1]
         self.ports = {port["name"]: port["containerPort"] for port in self.container["ports"]}
         self.volumes = {volume["name"]: volume for volume in self.spec["volumes"]}
         config_map = self.volumes["config"]["configMap"]["name"]

@@ -8,6 +8,7 @@ import pathlib
 import secrets
 import shutil
 import subprocess
+import sys
 
 from manifests import of_kind
 
@@ -19,13 +20,19 @@ ENTER = r"""
 set -eu
 root=$1 programs=$2
 shift 2
-for folder in usr etc/ssl; do mkdir -p "$root/$folder"; mount --bind "/$folder" "$root/$folder"; done
-for folder in bin lib lib64 sbin; do if [ -L "/$folder" ]; then ln -s "$(readlink "/$folder")" "$root/$folder"; fi; done
+for folder in bin lib lib64 sbin; do if [ -L "/$folder" ]; then ln -sfn "$(readlink "/$folder")" "$root/$folder"; fi; done
+for folder in usr etc/ssl; do
+  mkdir -p "$root/$folder"
+  mount --bind "/$folder" "$root/$folder"
+  mount -o remount,bind,ro "$root/$folder"
+done
 cp /etc/ld.so.cache "$root/etc/"
-mkdir "$root/programs"
-mount --bind "$programs" "$root/programs"
-exec env -i PATH=/programs /usr/sbin/chroot --userspec=65532:65532 --groups=65532 "$root" "$@"
+mount -t overlay overlay -o "lowerdir=$programs:/usr/bin" "$root/usr/bin"
+ip link set lo up
+exec "$@"
 """
+CHROOT = ("/usr/bin/env", "-i", "/usr/sbin/chroot", f"--userspec={USER}:{USER}", f"--groups={USER}")
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Certificates:
@@ -145,12 +152,30 @@ class Pod:
 
     def check_config(self, programs):
         """What the program says about its configuration; empty if it is content."""
-        container = self._workload.container
-        program = programs / container["command"][0]
+        done = self._enter(programs, *self._command(programs), "--check_config")
+        said = (done.stdout + done.stderr).strip()
+        return self.problems + ([] if done.returncode == 0 else [f"{self._workload.program} --check_config: {said}"])
+
+    def serve(self, programs):
+        """Starts the program, asks its probes, and stops it as the kubelet does; what is wrong with that."""
+        container, spec = self._workload.container, self._workload.spec
+        probes = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+        plan = {
+            "probes": {name: [self._workload.ports[get["port"]], get["path"]] for name, get in probes.items()},
+            "grace": spec["terminationGracePeriodSeconds"],
+            "memory": container["resources"]["requests"]["memory"],
+            "ports": self._workload.ports,
+        }
+        done = self._enter(programs, *self._command(programs), before=[sys.executable, HERE / "serve.py", json.dumps(plan)])
+        return json.loads(done.stdout) if done.returncode == 0 else [f"serve.py: {done.stderr}"]
+
+    def _command(self, programs):
+        program = programs / self._workload.program
         if not program.exists():
             raise RuntimeError(f"{program} is missing; build first, or say where with BUILD_DIR")
-        command = [*container["command"], *container["args"], "--check_config"]
-        enter = ["unshare", "--mount", "--net", "sh", "-c", ENTER, "enter", self._root, programs]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, timeout=60)
-        said = (done.stdout + done.stderr).strip()
-        return self.problems + ([] if done.returncode == 0 else [f"{container['command'][0]} --check_config: {said}"])
+        return self._workload.container["command"] + self._workload.container["args"]
+
+    def _enter(self, programs, *command, before=()):
+        """Runs `command` in the pod; with `before` a program outside of it that is given how to."""
+        enter = ["unshare", "--mount", "--net", "sh", "-c", ENTER, "enter", self._root, programs, *before]
+        return subprocess.run([*enter, *CHROOT, self._root, *command], capture_output=True, text=True, timeout=120)

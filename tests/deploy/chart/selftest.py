@@ -120,6 +120,7 @@ PROGRAMS = [
     ("default", "Deployment", f"{POD} volumes 1 secret defaultMode", 0o400, "/etc/livekit-token/keys/keys.yaml"),
     ("default", "Deployment", f"{CONTAINER} volumeMounts 1 mountPath", "/etc/elsewhere", "but no volume has it"),
     ("default", "Deployment", f"{CONTAINER} args", ["--conf=x"], "--check_config"),
+    ("default", "Deployment", f"{CONTAINER} command", ["/opt/livekit-token-server"], "--check_config"),
 ]
 
 

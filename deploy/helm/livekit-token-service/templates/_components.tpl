@@ -110,7 +110,7 @@ admin: {{ include "livekit-token-service.port" (dict "address" $adminListen.admi
 
 {{/* `command` and `args` of a component's container; more arguments may follow. Takes { root, component }. */}}
 {{- define "livekit-token-service.command" -}}
-command: [livekit-token-{{ .component }}]
+command: [/usr/bin/livekit-token-{{ .component }}]
 args:
   - --config=/etc/livekit-token/config/{{ ternary "gateway" "server" (eq .component "gateway") }}.yaml
   {{- if .root.Values.allowPlaintextGrpc }}

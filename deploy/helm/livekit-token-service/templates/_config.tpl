@@ -46,29 +46,36 @@
 {{- else if .Values.allowPlaintextGrpc }}
 {{- $_ := set $config "listen" (mustMerge ($config.listen | default dict) (dict "grpc" "[::]:50051")) }}
 {{- end }}
-{{- if eq .Values.mode "split" }}
 {{- $relays := false }}
 {{- range $config.services }}{{ if .relay }}{{ $relays = true }}{{ end }}{{ end }}
-{{- $name := "gateway-identity" }}
+{{- if and (eq .Values.mode "split") (not $relays) }}
+{{- with include "livekit-token-service.gatewayIdentity" . | fromYaml }}
+{{- $_ := set $config "authenticators" (append $config.authenticators .authenticator) }}
+{{- $_ := set $config "services" (append ($config.services | default list) .service) }}
+{{- end }}
+{{- end }}
+{{- $config | toYaml }}
+{{- end }}
+
+{{/* The authenticator that knows the gateway, and the service that it is; empty if `config` must say so itself. */}}
+{{- define "livekit-token-service.gatewayIdentity" -}}
 {{- $authenticator := dict }}
 {{- $subject := "" }}
 {{- if include "livekit-token-service.mtls" . }}
 {{- $subject = include "livekit-token-service.gatewayName" . }}
 {{- $kind := ternary "uri_sans" "dns_sans" (contains "://" $subject) }}
-{{- $authenticator = dict "name" $name "mtls" (dict $kind (list $subject)) }}
+{{- $authenticator = dict "name" "gateway-identity" "mtls" (dict $kind (list $subject)) }}
 {{- else if .Values.callerToken.serviceAccount.issuer }}
 {{- $account := include "livekit-token-service.serviceAccountName" (dict "root" . "component" "gateway") }}
 {{- $subject = printf "system:serviceaccount:%s:%s" .Release.Namespace $account }}
 {{- $kind := pick .Values.callerToken.serviceAccount "issuer" "audience" }}
-{{- $authenticator = dict "name" $name "kubernetes_service_account" $kind }}
+{{- $authenticator = dict "name" "gateway-identity" "kubernetes_service_account" $kind }}
 {{- end }}
-{{- if and $authenticator (not $relays) }}
-{{- $service := dict "name" "gateway" "match" (dict "authenticator" $name "subject" $subject) "relay" true }}
-{{- $_ := set $config "authenticators" (append $config.authenticators $authenticator) }}
-{{- $_ := set $config "services" (append ($config.services | default list) $service) }}
+{{- if $authenticator }}
+{{- $match := dict "authenticator" "gateway-identity" "subject" $subject }}
+{{- $service := dict "name" "gateway" "match" $match "relay" true }}
+{{- dict "authenticator" $authenticator "service" $service | toYaml }}
 {{- end }}
-{{- end }}
-{{- $config | toYaml }}
 {{- end }}
 
 {{/* GatewayConfig of mode split as YAML. */}}
