@@ -1,6 +1,7 @@
 """A pod: a program in a network namespace with an address of its own, and what a kubelet does with it."""
 
 import http.client
+import pathlib
 import random
 import signal
 import subprocess
@@ -64,7 +65,8 @@ class Pod(Program):
         container, = spec["containers"]
         folder = folder / name
         (folder / "volumes").mkdir(parents=True)
-        argv = [BIN / container["command"][0], *(word.replace(MOUNTS, HERE) for word in container["args"])]
+        program, = container["command"]
+        argv = [BIN / pathlib.PurePath(program).name, *(word.replace(MOUNTS, HERE) for word in container["args"])]
         super().__init__(name, argv, folder, self.link.host, [
             *self.link.prefix, *resolve_by(stub, folder), *ENTER, folder / "volumes"], admin_host=self.link.host)
         self.ports = {port["name"]: port["containerPort"] for port in container["ports"]}
