@@ -62,6 +62,7 @@ class Endpoints:
     def __init__(self, publish):
         self.publish = publish
         self.latest = None
+        self.published = None
         self.coming = []  # (moment, addresses), in order
 
     def change(self, addresses):
@@ -72,7 +73,8 @@ class Endpoints:
 
     def step(self):
         while self.coming and self.coming[0][0] <= time.monotonic():
-            self.publish(self.coming.pop(0)[1])
+            _, self.published = self.coming.pop(0)
+            self.publish(self.published)
 
 
 class Kube:
@@ -173,10 +175,9 @@ class Kube:
             if pod.problem:
                 raise Failed(f"pod {pod.name} {pod.problem}")
 
-    @property
-    def published(self):
-        """Whether all is known to those who look for endpoints."""
-        return all(endpoints.latest and not endpoints.coming for _, _, endpoints in self.services.values())
+    def found(self, service):
+        """How many pods those who look for the Service have been told of."""
+        return len(self.services[service][2].published or [])
 
     def complete(self):
         """Whether all Deployments have what they want, and nothing else is there any longer."""

@@ -102,6 +102,21 @@ class Operation:
         self.values.update(values)
         self.kube.apply(edit(self.release.render(**self.values)))
 
+    def install(self, edit, values):
+        """The servers first, so that the answer of DNS that gateways keep for the next seconds names both."""
+
+        def without_gateways(documents):
+            return [document for document in edit(documents) if document["metadata"]["name"] != GATEWAY]
+
+        # Only upgrades have to wait for DNS.
+        self.upgrade(without_gateways, **{**values, "minReadySeconds": 0})
+        await_that(lambda: self.kube.found(f"{NAME}-grpc") == 2, "both servers in DNS")
+        self.upgrade(edit)
+        self.await_complete()
+        await_that(lambda: self.kube.found(NAME) == 2, "both gateways behind their Service")
+        del self.values["minReadySeconds"]
+        self.values.update(values)
+
     def await_(self, condition, what, patience=UPGRADE):
         def holds():
             self.kube.check()
@@ -137,13 +152,7 @@ def operation(folder, edit=lambda documents: documents, **values):
         net.forward()
         with DnsStub(netns.HUB, ttl=DNS_TTL, cached=True) as stub, Kube(net, stub, folder) as kube:
             run = Operation(folder, net, stub, kube, release)
-            # Only upgrades have to wait for DNS.
-            run.upgrade(edit, **{**values, "minReadySeconds": 0})
-            run.await_complete()
-            del run.values["minReadySeconds"]
-            run.values.update(values)
-            # What a change of endpoints takes to arrive.
-            await_that(lambda: kube.published, "endpoints of all Services published")
+            run.install(edit, values)
             yield run
     check_logs(folder.rglob("*.log"), run.secrets.values())
 
@@ -184,6 +193,8 @@ def rollout(folder):
     with operation(folder / "chart") as run:
         with_wrong_key(result, run)
         quiet = control(CONTROL, **run.how)
+        for pod in run.kube.present(SERVER):
+            result.check(f"{pod.name} is in use", pod.tokens() > CONTROL * HTTP_RATE / 4)
         expiry = {}
 
         def scrape():
