@@ -63,18 +63,14 @@ class Operation:
     def __init__(self, folder, net, stub, kube, release):
         self.kube = kube
         self.release = release
-        self.folder = folder
         self.secrets = {key: secrets.token_hex(24) for key in (OLD, NEW)}
         self.published = folder / "published.yaml"  # LiveKit's own keys
         authority = Authority(folder, "authority")
-        self.identities = {}
-        for name, alternative in (("server", f"DNS:{GRPC_HOST}"), ("gateway", f"URI:{SPIFFE}/{GATEWAY}"),
-                                  ("recorder", f"URI:{RECORDER}")):
+        for name, alternative in (("server", f"DNS:{GRPC_HOST}"), ("gateway", f"URI:{SPIFFE}/{GATEWAY}")):
             cert, key = authority.certify(folder, name, alternative)
-            self.identities[name] = {"ca.crt": authority.cert.read_text(), "tls.crt": cert.read_text(),
-                                     "tls.key": key.read_text()}
-        for name in ("server", "gateway"):
-            kube.put("Secret", f"{name}-tls", self.identities[name])
+            kube.put("Secret", f"{name}-tls", {"ca.crt": authority.cert.read_text(), "tls.crt": cert.read_text(),
+                                               "tls.key": key.read_text()})
+        cert, key = authority.certify(folder, "recorder", f"URI:{RECORDER}")
         client = net.add_link()
         client.route()
         prefix = [*client.prefix, *resolve_by(stub, folder)]
@@ -82,8 +78,7 @@ class Operation:
         self.how = {
             "http": {**common, "http": f"{SERVICE_IP}:80", "rate": HTTP_RATE, "connections": 16, "forwarded": "true"},
             "grpc": {**common, "grpc": f"dns:///{GRPC_HOST}.{CLUSTER_DOMAIN}.:50051", "rate": GRPC_RATE,
-                     "server_name": GRPC_HOST, "ca_file": authority.cert, "cert_file": folder / "recorder.crt",
-                     "key_file": folder / "recorder.key"},
+                     "server_name": GRPC_HOST, "ca_file": authority.cert, "cert_file": cert, "key_file": key},
         }
         self.values = {"livekit.signingKey": OLD}
         self.publish(OLD)
@@ -242,7 +237,8 @@ def check_keys(result, reports, asked, switched, retired):
         first, last = report.at(new["first_s"]), report.at(old["last_s"])
         result.figure(f"{name}_new_key_first_s", round(first - asked, 2))
         result.figure(f"{name}_old_key_last_s", round(last - asked, 2))
-        result.check(f"{name}: the new key has not signed before it was asked to; {first - asked:.2f} s after", first > asked)
+        result.check(f"{name}: the new key has not signed before it was asked to; {first - asked:.2f} s after",
+                     first > asked)
         result.check(f"{name}: the old key signs no longer {LATEST} s after the last server has said so; "
                      f"{last - switched:.2f} s", last <= switched + LATEST)
         result.check(f"{name}: none is signed with the old key after its grace; the last {retired - last:.0f} s before",
