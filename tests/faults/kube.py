@@ -105,7 +105,7 @@ class Kube:
             pod.thread.join()
 
     def put(self, kind, name, files):
-        """A Secret or ConfigMap is now this; pods that mount it get it one after the other, those that are being deleted
+        """A Secret or ConfigMap is now this. Pods that mount it get it one after the other, those being deleted
         never."""
         source = kind, name
         if self.objects.get(source) == files:
