@@ -12,7 +12,7 @@ import meaning
 import pod_security
 import schemas
 import selftest
-from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, parse, value_sets
+from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, of_kind, parse, value_sets
 from pods import Certificates, Pod
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -95,22 +95,33 @@ def check_schema_fields(report):
 
 
 def check_rolls(report, tools):
-    """Pods are replaced for what is read at the start only."""
+    """Pods are replaced for what is read at the start only, and only those that read it."""
+    changes = {  # and the programs whose pods are replaced in mode split
+        "livekit.url=wss://other.example.com": (), "jwt.audiences={other}": (), "livekit.signingKey=APIother": (),
+        "config.log_level=debug": (), "config.rate_limits.per_address=1/s": (),
+        "config.drain.delay=9s": ("server",), "config.reflection=true": ("server",),
+        "config.audit.blocking=true": ("server",),
+        "config.listen.max_connection_age=30s": ("server",), "config.listen.grpc=[::]:50052": ("server", "gateway"),
+        "config.gateway.sandbox=true": ("gateway",), "config.gateway.drain.delay=9s": ("gateway",),
+    }
+    modes = {"standalone": CHART / "ci/default-values.yaml",
+             "split": CHART / "ci/split-service-account-values.yaml"}
 
-    def template_of(*more):
-        text = tools.template([CHART / "ci/default-values.yaml"], more=[f"--set={change}" for change in more])
-        return [document["spec"]["template"] for document in parse(text) if document["kind"] == "Deployment"]
+    def templates_of(mode, *more):
+        # A time to stop that is stated does not change with `drain`.
+        settings = [f"--set={setting}" for setting in ("terminationGracePeriodSeconds=100", *more)]
+        deployments = of_kind(parse(tools.template([modes[mode]], more=settings)), "Deployment")
+        return {one["spec"]["template"]["spec"]["containers"][0]["name"]: one["spec"]["template"] for one in deployments}
 
-    before = template_of()
-    reloads = ("livekit.url=wss://other.example.com", "jwt.audiences={other}", "config.log_level=debug",
-               "config.rate_limits.per_address=1/s", "livekit.signingKey=APIother")
-    report.say("changes that are reloaded leave the pods alone",
-               [change for change in reloads if template_of(change) != before])
-    restarts = ("config.drain.delay=9s", "config.reflection=true", "config.listen.admin=[::]:9000",
-                "config.audit.blocking=true", "config.gateway.sandbox=true",
-                "config.gateway.cors.origins={https://a.example.com}")
-    report.say("changes that need a restart replace the pods",
-               [change for change in restarts if template_of(change) == before])
+    for mode in modes:
+        before, found = templates_of(mode), []
+        for change, programs in changes.items():
+            now = templates_of(mode, change)
+            replaced = {name for name in before if now[name] != before[name]}
+            expected = set(programs) if mode == "split" else {"standalone"} if programs else set()
+            if replaced != expected:
+                found.append(f"{change} replaces {replaced}, not {expected}")
+        report.say(f"mode {mode}: {len(changes)} changes replace the pods that read them at the start only", found)
 
 
 def check_version(report):

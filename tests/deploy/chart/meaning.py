@@ -320,14 +320,14 @@ def _grpc(documents, ours):
         yield f"the server knows {subject}, but the gateway is {account}"
     certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}
     if "mtls" in authenticator:
-        names = authenticator["mtls"].get("uri_sans", []) + authenticator["mtls"].get("dns_sans", [])
-        if names != [subject]:
-            yield f"the server accepts certificates of {names} as {subject}"
+        if authenticator["mtls"] != {"uri_sans" if "://" in subject else "dns_sans": [subject]}:
+            yield f"the server accepts certificates of {authenticator['mtls']} as {subject}"
     for workload in (gateway, server) if certificates else ():
         certificate = certificates.get(workload.volumes["tls"]["secret"]["secretName"])
         if certificate is None:
             yield f"{workload.name}: its certificate is not made"
-        elif workload is gateway and certificate.get("uris", []) + certificate.get("dnsNames", []) != [subject]:
+        elif workload is gateway and (certificate.get("uris", []), certificate.get("dnsNames", [])) != (
+                ([subject], []) if "://" in subject else ([], [subject])):
             yield f"the gateway's certificate is not for {subject}"
         elif workload is server and target["tls"]["server_name"] not in certificate["dnsNames"]:
             yield f"the server's certificate is not for {target['tls']['server_name']}"
