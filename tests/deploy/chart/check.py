@@ -8,6 +8,8 @@ import shlex
 import sys
 import time
 
+import yaml
+
 import meaning
 import pod_security
 import schemas
@@ -111,7 +113,8 @@ def check_rolls(report, tools):
         # A time to stop that is stated does not change with `drain`.
         settings = [f"--set={setting}" for setting in ("terminationGracePeriodSeconds=100", *more)]
         deployments = of_kind(parse(tools.template([modes[mode]], more=settings)), "Deployment")
-        return {one["spec"]["template"]["spec"]["containers"][0]["name"]: one["spec"]["template"] for one in deployments}
+        templates = [one["spec"]["template"] for one in deployments]
+        return {one["spec"]["containers"][0]["name"]: one for one in templates}
 
     for mode in modes:
         before, found = templates_of(mode), []
@@ -122,6 +125,30 @@ def check_rolls(report, tools):
             if replaced != expected:
                 found.append(f"{change} replaces {replaced}, not {expected}")
         report.say(f"mode {mode}: {len(changes)} changes replace the pods that read them at the start only", found)
+
+
+def check_passed_on(report, tools):
+    """What an operator says about pods stands in them."""
+    path = CHART / "ci/scheduling-values.yaml"
+    said = yaml.safe_load(path.read_text())
+    (deployment,) = of_kind(parse(tools.template([path])), "Deployment")
+    pod, (container,) = deployment["spec"]["template"]["spec"], deployment["spec"]["template"]["spec"]["containers"]
+    metadata = deployment["spec"]["template"]["metadata"]
+    expected = {key: (said[key], pod.get(key)) for key in (
+        "imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations", "affinity")}
+    expected["fullnameOverride"] = (said["fullnameOverride"], deployment["metadata"]["name"])
+    expected["replicaCount"] = (said["replicaCount"], deployment["spec"].get("replicas"))
+    expected["image"] = (f"{said['image']['repository']}@{said['image']['digest']}", container["image"])
+    expected["extraEnv"] = (said["extraEnv"], container.get("env"))
+    expected["extraVolumes"] = (said["extraVolumes"], [one for one in pod["volumes"] if one["name"] == "audit"])
+    expected["extraVolumeMounts"] = (said["extraVolumeMounts"],
+                                     [one for one in container["volumeMounts"] if one["name"] == "audit"])
+    for key, there in (("podAnnotations", metadata["annotations"]), ("podLabels", metadata["labels"])):
+        expected[key] = (said[key], {name: there.get(name) for name in said[key]})
+    if "topologySpreadConstraints" in pod:
+        expected["topologySpreadConstraints"] = ([], pod["topologySpreadConstraints"])
+    report.say(f"{len(expected)} values about pods stand in them",
+               [f"{key}: {value} became {there}" for key, (value, there) in expected.items() if value != there])
 
 
 def check_version(report):
@@ -175,6 +202,10 @@ def main():
     if arguments.write_base:
         (KUSTOMIZE / "base/manifests.yaml").write_text(tools.base())
         return 0
+    missing = [name for name in meaning.PROGRAMS if not (arguments.programs / name).exists()]
+    if missing:
+        print(f"deploy/chart: {arguments.programs} lacks {', '.join(missing)}; build first, or say where with BUILD_DIR")
+        return 1
     certificates = Certificates(arguments.work / "certificates")
     shared = (tools, arguments.work, arguments.programs, certificates)
     selftest.run(report, *shared)
@@ -185,6 +216,7 @@ def main():
     for values in sets:
         check_value_set(report, values, *shared)
     check_wrong_values(report, tools)
+    check_passed_on(report, tools)
     check_rolls(report, tools)
     check_commands(report, tools)
     check_kustomize(report, *shared)

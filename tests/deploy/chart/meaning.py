@@ -118,6 +118,9 @@ def _pod(workload, _):
         yield "has a limit of CPU"
     if not resources.get("limits", {}).get("memory") or not resources.get("requests", {}).get("memory"):
         yield "has no request or limit of memory"
+    for constraint in workload.spec.get("topologySpreadConstraints") or []:
+        if not labels_match(constraint["labelSelector"]["matchLabels"], workload.labels):
+            yield f"spreads other pods than its own over {constraint['topologyKey']}"
     if workload.document["spec"]["strategy"]["rollingUpdate"].get("maxUnavailable") != 0:
         yield "takes pods away before there are new ones"
 

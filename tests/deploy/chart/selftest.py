@@ -73,6 +73,8 @@ MEANING = [
     ("default", "Deployment", f"{CONTAINER} resources limits cpu", "1", "has a limit of CPU"),
     ("default", "Deployment", f"{CONTAINER} resources limits memory", REMOVED, "no request or limit of memory"),
     ("default", "Deployment", f"{CONTAINER} securityContext readOnlyRootFilesystem", False, "can write to its root"),
+    ("default", "Deployment", f"{POD} topologySpreadConstraints 1 labelSelector matchLabels a", "b",
+     "spreads other pods"),
     ("default", "Deployment", "spec strategy rollingUpdate maxUnavailable", 1, "before there are new ones"),
     ("default", "Deployment", f"{CONTAINER} ports 0 containerPort", 9465, "but listens on"),
     ("default", "Deployment", "spec replicas", 1, "1 pods and 1 disruption budgets"),
