@@ -298,7 +298,15 @@ def _ways_in(documents, ours):
 
 
 def _grpc(documents, ours):
-    """Between gateway and server."""
+    """Between gateway and server, and other programs and the server."""
+    certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}
+    for service in of_kind(documents, "Service") if certificates else ():
+        name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+        for workload in ours:
+            if service["spec"]["ports"][0]["name"] == "grpc" and labels_match(service["spec"]["selector"], workload.labels):
+                certificate = certificates.get(workload.volumes["tls"]["secret"]["secretName"], {})
+                if name not in certificate.get("dnsNames", []):
+                    yield f"{workload.name}: its certificate is not for {name}"
     by_program = {workload.program: workload for workload in ours}
     gateway, server = by_program.get("livekit-token-gateway"), by_program.get("livekit-token-server")
     if gateway is None and server is None:
@@ -321,7 +329,6 @@ def _grpc(documents, ours):
     account = f"system:serviceaccount:{namespace}:{gateway.spec['serviceAccountName']}"
     if "kubernetes_service_account" in authenticator and subject != account:
         yield f"the server knows {subject}, but the gateway is {account}"
-    certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}
     if "mtls" in authenticator:
         if authenticator["mtls"] != {"uri_sans" if "://" in subject else "dns_sans": [subject]}:
             yield f"the server accepts certificates of {authenticator['mtls']} as {subject}"

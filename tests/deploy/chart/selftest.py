@@ -110,6 +110,7 @@ MEANING = [
     ("gateway-api", "HTTPRoute", "spec rules 0 backendRefs 0 port", 8080, "does not lead the token paths"),
     ("split-cert-manager", "Service/-grpc", "metadata name", "other", "no headless Service of the server"),
     ("split-cert-manager", "Certificate/-server-tls", "spec dnsNames", ["other"], "server's certificate is not for"),
+    ("programs", "Certificate", "spec dnsNames", ["other"], "its certificate is not for"),
     ("split-cert-manager", "Certificate/-gateway-tls", "spec uris", ["spiffe://x"], "gateway's certificate is not for"),
     ("split-cert-manager", "Certificate/-gateway-tls", "spec secretName", "other", "its certificate is not made"),
     ("split-service-account", "Deployment/-gateway", f"{POD} serviceAccountName", "other", "but the gateway is"),
