@@ -8,11 +8,13 @@ import shlex
 import sys
 import time
 
+import yaml
+
 import meaning
 import pod_security
 import schemas
 import selftest
-from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, parse, value_sets
+from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, of_kind, parse, value_sets
 from pods import Certificates, Pod
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -95,22 +97,58 @@ def check_schema_fields(report):
 
 
 def check_rolls(report, tools):
-    """Pods are replaced for what is read at the start only."""
+    """Pods are replaced for what is read at the start only, and only those that read it."""
+    changes = {  # and the programs whose pods are replaced in mode split
+        "livekit.url=wss://other.example.com": (), "jwt.audiences={other}": (), "livekit.signingKey=APIother": (),
+        "config.log_level=debug": (), "config.rate_limits.per_address=1/s": (),
+        "config.drain.delay=9s": ("server",), "config.reflection=true": ("server",),
+        "config.audit.blocking=true": ("server",),
+        "config.listen.max_connection_age=30s": ("server",), "config.listen.grpc=[::]:50052": ("server", "gateway"),
+        "config.gateway.sandbox=true": ("gateway",), "config.gateway.drain.delay=9s": ("gateway",),
+    }
+    modes = {"standalone": CHART / "ci/default-values.yaml",
+             "split": CHART / "ci/split-service-account-values.yaml"}
 
-    def template_of(*more):
-        text = tools.template([CHART / "ci/default-values.yaml"], more=[f"--set={change}" for change in more])
-        return [document["spec"]["template"] for document in parse(text) if document["kind"] == "Deployment"]
+    def templates_of(mode, *more):
+        # A time to stop that is stated does not change with `drain`.
+        settings = [f"--set={setting}" for setting in ("terminationGracePeriodSeconds=100", *more)]
+        deployments = of_kind(parse(tools.template([modes[mode]], more=settings)), "Deployment")
+        templates = [one["spec"]["template"] for one in deployments]
+        return {one["spec"]["containers"][0]["name"]: one for one in templates}
 
-    before = template_of()
-    reloads = ("livekit.url=wss://other.example.com", "jwt.audiences={other}", "config.log_level=debug",
-               "config.rate_limits.per_address=1/s", "livekit.signingKey=APIother")
-    report.say("changes that are reloaded leave the pods alone",
-               [change for change in reloads if template_of(change) != before])
-    restarts = ("config.drain.delay=9s", "config.reflection=true", "config.listen.admin=[::]:9000",
-                "config.audit.blocking=true", "config.gateway.sandbox=true",
-                "config.gateway.cors.origins={https://a.example.com}")
-    report.say("changes that need a restart replace the pods",
-               [change for change in restarts if template_of(change) == before])
+    for mode in modes:
+        before, found = templates_of(mode), []
+        for change, programs in changes.items():
+            now = templates_of(mode, change)
+            replaced = {name for name in before if now[name] != before[name]}
+            expected = set(programs) if mode == "split" else {"standalone"} if programs else set()
+            if replaced != expected:
+                found.append(f"{change} replaces {replaced}, not {expected}")
+        report.say(f"mode {mode}: {len(changes)} changes replace the pods that read them at the start only", found)
+
+
+def check_passed_on(report, tools):
+    """What an operator says about pods stands in them."""
+    path = CHART / "ci/scheduling-values.yaml"
+    said = yaml.safe_load(path.read_text())
+    (deployment,) = of_kind(parse(tools.template([path])), "Deployment")
+    pod, (container,) = deployment["spec"]["template"]["spec"], deployment["spec"]["template"]["spec"]["containers"]
+    metadata = deployment["spec"]["template"]["metadata"]
+    expected = {key: (said[key], pod.get(key)) for key in (
+        "imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations", "affinity")}
+    expected["fullnameOverride"] = (said["fullnameOverride"], deployment["metadata"]["name"])
+    expected["replicaCount"] = (said["replicaCount"], deployment["spec"].get("replicas"))
+    expected["image"] = (f"{said['image']['repository']}@{said['image']['digest']}", container["image"])
+    expected["extraEnv"] = (said["extraEnv"], container.get("env"))
+    expected["extraVolumes"] = (said["extraVolumes"], [one for one in pod["volumes"] if one["name"] == "audit"])
+    expected["extraVolumeMounts"] = (said["extraVolumeMounts"],
+                                     [one for one in container["volumeMounts"] if one["name"] == "audit"])
+    for key, there in (("podAnnotations", metadata["annotations"]), ("podLabels", metadata["labels"])):
+        expected[key] = (said[key], {name: there.get(name) for name in said[key]})
+    if "topologySpreadConstraints" in pod:
+        expected["topologySpreadConstraints"] = ([], pod["topologySpreadConstraints"])
+    report.say(f"{len(expected)} values about pods stand in them",
+               [f"{key}: {value} became {there}" for key, (value, there) in expected.items() if value != there])
 
 
 def check_version(report):
@@ -164,6 +202,10 @@ def main():
     if arguments.write_base:
         (KUSTOMIZE / "base/manifests.yaml").write_text(tools.base())
         return 0
+    missing = [name for name in meaning.PROGRAMS if not (arguments.programs / name).exists()]
+    if missing:
+        print(f"deploy/chart: {arguments.programs} lacks {', '.join(missing)}; build first, or say where with BUILD_DIR")
+        return 1
     certificates = Certificates(arguments.work / "certificates")
     shared = (tools, arguments.work, arguments.programs, certificates)
     selftest.run(report, *shared)
@@ -174,6 +216,7 @@ def main():
     for values in sets:
         check_value_set(report, values, *shared)
     check_wrong_values(report, tools)
+    check_passed_on(report, tools)
     check_rolls(report, tools)
     check_commands(report, tools)
     check_kustomize(report, *shared)

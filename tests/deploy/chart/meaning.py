@@ -118,6 +118,9 @@ def _pod(workload, _):
         yield "has a limit of CPU"
     if not resources.get("limits", {}).get("memory") or not resources.get("requests", {}).get("memory"):
         yield "has no request or limit of memory"
+    for constraint in workload.spec.get("topologySpreadConstraints") or []:
+        if not labels_match(constraint["labelSelector"]["matchLabels"], workload.labels):
+            yield f"spreads other pods than its own over {constraint['topologyKey']}"
     if workload.document["spec"]["strategy"]["rollingUpdate"].get("maxUnavailable") != 0:
         yield "takes pods away before there are new ones"
 
@@ -302,7 +305,15 @@ def _ways_in(documents, ours):
 
 
 def _grpc(documents, ours):
-    """Between gateway and server."""
+    """Between gateway and server, and other programs and the server."""
+    certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}
+    for service in of_kind(documents, "Service") if certificates else ():
+        name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+        for workload in ours:
+            if service["spec"]["ports"][0]["name"] == "grpc" and labels_match(service["spec"]["selector"], workload.labels):
+                certificate = certificates.get(workload.volumes["tls"]["secret"]["secretName"], {})
+                if name not in certificate.get("dnsNames", []):
+                    yield f"{workload.name}: its certificate is not for {name}"
     by_program = {workload.program: workload for workload in ours}
     gateway, server = by_program.get("livekit-token-gateway"), by_program.get("livekit-token-server")
     if gateway is None and server is None:
@@ -325,16 +336,15 @@ def _grpc(documents, ours):
     account = f"system:serviceaccount:{namespace}:{gateway.spec['serviceAccountName']}"
     if "kubernetes_service_account" in authenticator and subject != account:
         yield f"the server knows {subject}, but the gateway is {account}"
-    certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}
     if "mtls" in authenticator:
-        names = authenticator["mtls"].get("uri_sans", []) + authenticator["mtls"].get("dns_sans", [])
-        if names != [subject]:
-            yield f"the server accepts certificates of {names} as {subject}"
+        if authenticator["mtls"] != {"uri_sans" if "://" in subject else "dns_sans": [subject]}:
+            yield f"the server accepts certificates of {authenticator['mtls']} as {subject}"
     for workload in (gateway, server) if certificates else ():
         certificate = certificates.get(workload.volumes["tls"]["secret"]["secretName"])
         if certificate is None:
             yield f"{workload.name}: its certificate is not made"
-        elif workload is gateway and certificate.get("uris", []) + certificate.get("dnsNames", []) != [subject]:
+        elif workload is gateway and (certificate.get("uris", []), certificate.get("dnsNames", [])) != (
+                ([subject], []) if "://" in subject else ([], [subject])):
             yield f"the gateway's certificate is not for {subject}"
         elif workload is server and target["tls"]["server_name"] not in certificate["dnsNames"]:
             yield f"the server's certificate is not for {target['tls']['server_name']}"

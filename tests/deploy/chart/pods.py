@@ -20,7 +20,9 @@ ENTER = r"""
 set -eu
 root=$1 programs=$2
 shift 2
-for folder in bin lib lib64 sbin; do if [ -L "/$folder" ]; then ln -sfn "$(readlink "/$folder")" "$root/$folder"; fi; done
+for folder in bin lib lib64 sbin; do
+  if [ -L "/$folder" ]; then ln -sfn "$(readlink "/$folder")" "$root/$folder"; fi
+done
 for folder in usr etc/ssl; do
   mkdir -p "$root/$folder"
   mount --bind "/$folder" "$root/$folder"
@@ -152,7 +154,7 @@ class Pod:
 
     def check_config(self, programs):
         """What the program says about its configuration; empty if it is content."""
-        done = self._enter(programs, *self._command(programs), "--check_config")
+        done = self._enter(programs, *self._command(), "--check_config")
         said = (done.stdout + done.stderr).strip()
         return self.problems + ([] if done.returncode == 0 else [f"{self._workload.program} --check_config: {said}"])
 
@@ -166,13 +168,11 @@ class Pod:
             "memory": container["resources"]["requests"]["memory"],
             "ports": self._workload.ports,
         }
-        done = self._enter(programs, *self._command(programs), before=[sys.executable, HERE / "serve.py", json.dumps(plan)])
+        serve = [sys.executable, HERE / "serve.py", json.dumps(plan)]
+        done = self._enter(programs, *self._command(), before=serve)
         return json.loads(done.stdout) if done.returncode == 0 else [f"serve.py: {done.stderr}"]
 
-    def _command(self, programs):
-        program = programs / self._workload.program
-        if not program.exists():
-            raise RuntimeError(f"{program} is missing; build first, or say where with BUILD_DIR")
+    def _command(self):
         return self._workload.container["command"] + self._workload.container["args"]
 
     def _enter(self, programs, *command, before=()):

@@ -1,5 +1,5 @@
-"""Starts the command that follows, asks its probes and stops it with SIGTERM; called by pods.py within a namespace of the
-network. Prints a JSON list of what was wrong. First argument: what to expect, as pods.py writes it."""
+"""Starts the command that follows, asks its probes and stops it with SIGTERM; called by pods.py within a namespace of
+the network. Prints a JSON list of what was wrong. First argument: what to expect, as pods.py writes it."""
 
 import http.client
 import json

@@ -90,9 +90,16 @@
 {{- printf "%s is %s: neither probes nor other pods can reach loopback" $path $address | fail }}
 {{- end }}
 {{- end }}
+{{- if and .Values.networkPolicy.grpcNamespaces (not (include "livekit-token-service.grpcOpen" .)) }}
+{{- fail "networkPolicy.grpcNamespaces: nobody can reach gRPC, which needs mtls (or allowPlaintextGrpc)" }}
+{{- end }}
 {{- $version := .Capabilities.KubeVersion.Version }}
 {{- range $component := include "livekit-token-service.components" . | splitList "," }}
 {{- $values := include "livekit-token-service.component" (dict "root" $ "component" $component) | fromYaml }}
+{{- $scaling := $values.autoscaling }}
+{{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}
+{{- printf "autoscaling of %s: minReplicas is more than maxReplicas" $component | fail }}
+{{- end }}
 {{- if and $values.preStopSleepSeconds (semverCompare "<1.30-0" $version) }}
 {{- printf "preStopSleepSeconds needs Kubernetes 1.30, this is %s; use config.drain.delay" $version | fail }}
 {{- end }}
