@@ -40,9 +40,5 @@ class Chart:
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
-def parse(text):
-    return yaml.safe_load(text)
-
-
 def of_kind(documents, kind):
     return [document for document in documents if document["kind"] == kind]
