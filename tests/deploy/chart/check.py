@@ -151,6 +151,26 @@ def check_passed_on(report, tools):
                [f"{key}: {value} became {there}" for key, (value, there) in expected.items() if value != there])
 
 
+def check_components(report, tools):
+    """In mode split a component's own values hold over those of all."""
+    documents = parse(tools.template([CHART / "ci/autoscaling-values.yaml"]))
+    deployments = {one["metadata"]["name"].rsplit("-", 1)[1]: one["spec"] for one in of_kind(documents, "Deployment")}
+    scaled = [one["spec"]["scaleTargetRef"]["name"].rsplit("-", 1)[1]
+              for one in of_kind(documents, "HorizontalPodAutoscaler")]
+    pods = {name: spec["template"]["spec"] for name, spec in deployments.items()}
+    resources = {name: pod["containers"][0]["resources"] for name, pod in pods.items()}
+    facts = {
+        "only the gateway scales": scaled == ["gateway"] and deployments["server"].get("replicas") == 4,
+        "only the server is spread": [name for name in pods if "topologySpreadConstraints" in pods[name]] == ["server"],
+        "the gateway has its own account": pods["gateway"]["serviceAccountName"] == "token-gateway",
+        "the server has its own limit": resources["server"]["limits"]["memory"] == "1Gi",
+        "both have the same request": resources["server"]["requests"] == resources["gateway"]["requests"],
+        "the gateway has the common limit": resources["gateway"]["limits"]["memory"] == "384Mi",
+    }
+    missed = [fact for fact, holds in facts.items() if not holds]
+    report.say(f"{len(facts)} facts about a component's own values", missed)
+
+
 def check_version(report):
     stated = re.search(r'^appVersion: "(.+)"$', (CHART / "Chart.yaml").read_text(), re.M).group(1)
     built = re.search(r"^project\(\w+ VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
@@ -204,7 +224,7 @@ def main():
         return 0
     missing = [name for name in meaning.PROGRAMS if not (arguments.programs / name).exists()]
     if missing:
-        print(f"deploy/chart: {arguments.programs} lacks {', '.join(missing)}; build first, or say where with BUILD_DIR")
+        print(f"deploy/chart: {arguments.programs} lacks {', '.join(missing)}; build first, or name BUILD_DIR")
         return 1
     certificates = Certificates(arguments.work / "certificates")
     shared = (tools, arguments.work, arguments.programs, certificates)
@@ -217,6 +237,7 @@ def main():
         check_value_set(report, values, *shared)
     check_wrong_values(report, tools)
     check_passed_on(report, tools)
+    check_components(report, tools)
     check_rolls(report, tools)
     check_commands(report, tools)
     check_kustomize(report, *shared)

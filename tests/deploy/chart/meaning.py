@@ -72,6 +72,9 @@ def _everything(documents):
     namespaces = {document["metadata"].get("namespace") for document in documents if document["kind"] != "Namespace"}
     if len(namespaces) != 1 or None in namespaces:
         yield f"objects of one installation are in several namespaces: {namespaces}"
+    names = [name_of(document) for document in documents]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{name}: is there twice"
     for document in documents:
         metadata = document["metadata"]
         if len(metadata["name"]) > 63:
@@ -309,8 +312,9 @@ def _grpc(documents, ours):
     certificates = {one["spec"]["secretName"]: one["spec"] for one in of_kind(documents, "Certificate")}
     for service in of_kind(documents, "Service") if certificates else ():
         name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+        grpc = service["spec"]["ports"][0]["name"] == "grpc"
         for workload in ours:
-            if service["spec"]["ports"][0]["name"] == "grpc" and labels_match(service["spec"]["selector"], workload.labels):
+            if grpc and labels_match(service["spec"]["selector"], workload.labels):
                 certificate = certificates.get(workload.volumes["tls"]["secret"]["secretName"], {})
                 if name not in certificate.get("dnsNames", []):
                     yield f"{workload.name}: its certificate is not for {name}"

@@ -83,6 +83,8 @@ MEANING = [
     ("autoscaling", "Deployment", "spec replicas", 2, "either a number of replicas or an autoscaler"),
     ("default", "ConfigMap", "metadata namespace", "other", "in several namespaces"),
     ("default", "ConfigMap", "metadata name", "other", "its ConfigMap is not there"),
+    ("split-cert-manager", "ServiceAccount/-server", "metadata name", "tokens-livekit-token-service-gateway",
+     "is there twice"),
     ("default", "Service", "metadata name", "x" * 64, "name is longer than 63"),
     ("default", "Service", "spec ports 0 targetPort", "web", "there is no port web"),
     ("default", "Service", "spec selector app.kubernetes.io/component", "web", "selects no pods"),

@@ -5,6 +5,7 @@
 {{- include "livekit-token-service.validateCallers" . }}
 {{- include "livekit-token-service.validateMounts" . }}
 {{- include "livekit-token-service.validateListeners" . }}
+{{- include "livekit-token-service.validateAccounts" . }}
 {{- include "livekit-token-service.validateGrpc" . }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 {{- fail "ingress.hosts is empty: give the host names of the endpoint" }}
@@ -103,6 +104,13 @@
 {{- if and $values.preStopSleepSeconds (semverCompare "<1.30-0" $version) }}
 {{- printf "preStopSleepSeconds needs Kubernetes 1.30, this is %s; use config.drain.delay" $version | fail }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "livekit-token-service.validateAccounts" -}}
+{{- if and (eq .Values.mode "split") .Values.serviceAccount.create .Values.serviceAccount.name }}
+{{- fail (print "serviceAccount.name would be that of two components, whose identities must differ: give "
+      "gateway.serviceAccount.name and server.serviceAccount.name") }}
 {{- end }}
 {{- end }}
 
