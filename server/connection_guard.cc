@@ -24,7 +24,7 @@ namespace {
 // With fewer bytes than this nobody opens kMostStreams: a stream takes 14 at least.
 constexpr std::uint64_t kExamineEvery = 8 << 10;
 
-constexpr std::array<std::string_view, 2> kSentences = {"too many streams", "too many bytes that nothing answers"};
+constexpr std::array<std::string_view, 2> kSentences = {"too many streams", "more bytes than its streams can carry"};
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -63,18 +63,13 @@ std::string PeerOf(int fd) {
   return std::string("ipv6:%5B") + text.data() + "%5D:" + port;
 }
 
-// Bytes that gRPC has taken and that the peer has got.
-struct Traffic {
-  std::uint64_t taken;
-  std::uint64_t answered;
-};
-
-std::optional<Traffic> TrafficOf(int fd) {
+// Bytes that gRPC has taken.
+std::optional<std::uint64_t> BytesTaken(int fd) {
   tcp_info info{};
   socklen_t size = sizeof info;
   int waiting = 0;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || ioctl(fd, SIOCINQ, &waiting) != 0) return {};
-  return Traffic{info.tcpi_bytes_received - static_cast<std::uint64_t>(waiting), info.tcpi_bytes_acked};
+  return info.tcpi_bytes_received - static_cast<std::uint64_t>(waiting);
 }
 
 }  // namespace
@@ -129,14 +124,13 @@ void ConnectionGuard::Sweep() {
 
 bool ConnectionGuard::Ended(int fd, Connection& connection) {
   if (CookieOf(fd) != connection.cookie) return true;
-  const auto traffic = TrafficOf(fd);
-  if (!traffic) return true;
-  if (traffic->taken < connection.examined + kExamineEvery) return false;
-  connection.examined = traffic->taken;
+  const auto taken = BytesTaken(fd);
+  if (!taken) return true;
+  if (*taken < connection.examined + kExamineEvery) return false;
+  connection.examined = *taken;
   // One that gRPC does not know is in a handshake, or gRPC ends it but goes on reading.
   const StreamCounts streams = StreamsOf(connection).value_or(StreamCounts{});
-  if (traffic->taken > kUnanswered + kPerAnswered * traffic->answered ||
-      traffic->taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams.started)) {
+  if (*taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams.started)) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
   }

@@ -22,7 +22,7 @@ namespace livekit::token {
 // nothing (the combiner of a transport writes when it has nothing to read), and so neither calls that have been reset
 // nor answers to pings ever end; and its limits on streams and headers hold only once the peer has acknowledged our
 // settings, which one that means harm does not do. Each way a few seconds took gigabytes. So those are reset that have
-// more live streams than an honest client can have, or from which much has come that nothing answers.
+// more live streams than an honest client can have, or from which more has come than their streams can carry.
 //
 // Thread safety: all methods may be called concurrently.
 class ConnectionGuard {
@@ -31,11 +31,8 @@ class ConnectionGuard {
   // Three times what a connection may have open: a gateway gives up on calls that take too long, and while the process
   // is not running (a halt of five seconds) it makes that many anew.
   static constexpr std::int64_t kMostStreams = 2100;
-  // Bytes that may come for nothing: two of the largest messages. Beyond that each byte of an answer, which never is
-  // less than 100, stands for kPerAnswered.
-  static constexpr std::uint64_t kUnanswered = 8 << 20;
-  static constexpr std::uint64_t kPerAnswered = 64;
-  // Pings and settings are answered too, so there is also a limit for what belongs to no stream, and for each stream.
+  // Bytes that may come without a stream, and with each. How much comes beside what is answered says nothing: an end
+  // user may have a gateway send large requests whose refusals are small.
   static constexpr std::uint64_t kWithoutStream = 1 << 20;
   static constexpr std::uint64_t kPerStream = limits::kRequestMessageBytes + limits::kMetadataBytes;
   // How long an address waits at most for gRPC to clear up.

@@ -141,7 +141,7 @@ inline constexpr MetricRow kMetricTable[] = {
      kServers,
      {"reason"},
      "gRPC connections that were reset because they had more streams than a client may have (`streams`) or because "
-     "much came that nothing answers (`bytes`)."},
+     "more came than their streams can carry (`bytes`)."},
     {"grpc_server_call_started_total",
      MetricType::kCounter,
      kServers,

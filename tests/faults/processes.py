@@ -103,6 +103,21 @@ def await_that(condition, what, patience=PATIENCE, interval=0.02):
         time.sleep(interval)
 
 
+def check_secrets(what, text, secrets_used):
+    """No secret and no token may stand in it."""
+    for secret in secrets_used:
+        if secret.encode() in text:
+            raise Failed(f"{what} contains a secret")
+    # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
+    if re.search(rb"eyJ[\w-]{8,}\.", text):
+        raise Failed(f"{what} contains a token")
+
+
+def check_logs(paths, secrets_used):
+    for path in sorted(paths):
+        check_secrets(path, path.read_bytes(), secrets_used)
+
+
 _used_ports = set()
 
 
@@ -369,11 +384,8 @@ class Cluster:
         for program in self.programs:
             program.stop()
 
+    def check_logs(self):
+        check_logs(self.folder.glob("*.log"), self.secrets)
+
     def check_secrets(self, what, text):
-        """No secret and no token may stand in it."""
-        for secret in self.secrets:
-            if secret.encode() in text:
-                raise Failed(f"{what} contains a secret")
-        # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
-        if re.search(rb"eyJ[\w-]{8,}\.", text):
-            raise Failed(f"{what} contains a token")
+        check_secrets(what, text, self.secrets)

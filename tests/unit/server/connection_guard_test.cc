@@ -90,25 +90,22 @@ TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManyStreams) {
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 0)));
 }
 
-TEST_F(ConnectionGuardTest, ResetsConnectionsThatSendMuchThatNothingAnswers) {
-  constexpr std::size_t kAnswers = 4096;  // settings and acknowledgements are far less
-  for (const std::size_t size : {ConnectionGuard::kUnanswered, ConnectionGuard::kUnanswered + 64 * kAnswers}) {
+// One stream whose headers never end.
+TEST_F(ConnectionGuardTest, ResetsConnectionsThatSendMoreThanAStreamCanCarry) {
+  constexpr std::size_t kMost = ConnectionGuard::kWithoutStream + ConnectionGuard::kPerStream;
+  for (const std::size_t size : {kMost, kMost + (256 << 10)}) {
     RawClient client(port());
-    std::string frames = Preface();
-    // As many streams as may carry so much.
-    for (const std::uint32_t stream : {1, 3}) frames += HeaderFrames(stream, CallBlock("MintAccessToken"));
-    frames += Frame(Http2Frame::kHeaders, 0, 5, CallBlock("MintAccessToken"));
-    const std::string part = Frame(Http2Frame::kContinuation, 0, 5, Field("x-filler", std::string(1000, 'a')));
+    std::string frames = Preface() + Frame(Http2Frame::kHeaders, 0, 1, CallBlock("MintAccessToken"));
+    const std::string part = Frame(Http2Frame::kContinuation, 0, 1, Field("x-filler", std::string(1000, 'a')));
     while (frames.size() + part.size() <= size) frames += part;
     client.Send(frames);
-    const bool too_much = size > ConnectionGuard::kUnanswered;
-    EXPECT_EQ(Ends(client, too_much), too_much) << size;
+    EXPECT_EQ(Ends(client, size > kMost), size > kMost) << size;
   }
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 1)));
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 0)));
 }
 
-// Settings are acknowledged, which by itself would allow more.
+// Settings belong to no stream.
 TEST_F(ConnectionGuardTest, ResetsConnectionsWithMoreThanTheirStreamsCanCarry) {
   const std::string settings = Frame(Http2Frame::kSettings, 0, 0, std::string("\0\4\0\0\377\377", 6));
   for (const bool too_much : {false, true}) {
