@@ -14,6 +14,7 @@
 #include "gateway/overrides.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "http/admin.h"
+#include "http/healthcheck.h"
 #include "service/config.h"
 #include "service/grpc_heartbeat.h"
 #include "service/grpc_log.h"
@@ -31,6 +32,9 @@
 
 ABSL_FLAG(std::string, config, "", "Configuration file (gateway.yaml)");
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
+ABSL_FLAG(
+    bool, healthcheck, false,
+    "Ask the process that runs with the same --config and --admin_listen whether it is alive and ready, and exit");
 ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
 ABSL_FLAG(std::string, admin_listen, "",
           "Address of metrics and probes, host:port; default [::]:9464, with --dev localhost:9464");
@@ -153,6 +157,9 @@ int Main(int argc, char** argv) {
   if (!ParseFlags(argc, argv, "livekit-token-gateway",
                   "The HTTP token endpoint for LiveKit clients; asks a livekit-token-server.", "gateway/main.cc")) {
     return kExitFailure;
+  }
+  if (absl::GetFlag(FLAGS_healthcheck)) {
+    return http::RunHealthcheck(absl::GetFlag(FLAGS_admin_listen), absl::GetFlag(FLAGS_config));
   }
   const SecretVariables variables;  // not for this program; whoever sets them for both gives them to it too
   if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);

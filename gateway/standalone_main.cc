@@ -13,6 +13,7 @@
 #include "gateway/overrides.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "http/admin.h"
+#include "http/healthcheck.h"
 #include "server/examples.h"
 #include "server/live_config.h"
 #include "server/policy_tests.h"
@@ -33,6 +34,9 @@
 
 ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml with a section `gateway`)");
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
+ABSL_FLAG(
+    bool, healthcheck, false,
+    "Ask the process that runs with the same --config and --admin_listen whether it is alive and ready, and exit");
 ABSL_FLAG(std::string, http_listen, "", "HTTP address, host:port; default [::]:3000, with --dev localhost:3000");
 ABSL_FLAG(std::string, grpc_listen, "",
           "gRPC address, host:port or unix:/path; default localhost:50051, with TLS [::]:50051");
@@ -193,6 +197,9 @@ int Main(int argc, char** argv) {
   if (!ParseFlags(argc, argv, "livekit-token-standalone",
                   "Issues LiveKit access tokens over HTTP and gRPC, in one process.", "gateway/standalone_main.cc")) {
     return kExitFailure;
+  }
+  if (absl::GetFlag(FLAGS_healthcheck)) {
+    return http::RunHealthcheck(absl::GetFlag(FLAGS_admin_listen), absl::GetFlag(FLAGS_config));
   }
   const SecretVariables variables;
   if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);

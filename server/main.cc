@@ -9,6 +9,7 @@
 
 #include "absl/flags/flag.h"
 #include "http/admin.h"
+#include "http/healthcheck.h"
 #include "server/examples.h"
 #include "server/live_config.h"
 #include "server/policy_tests.h"
@@ -29,6 +30,9 @@
 
 ABSL_FLAG(std::string, config, "", "Configuration file (server.yaml)");
 ABSL_FLAG(bool, check_config, false, "Check the configuration and the files it names, print every problem, and exit");
+ABSL_FLAG(
+    bool, healthcheck, false,
+    "Ask the process that runs with the same --config and --admin_listen whether it is alive and ready, and exit");
 ABSL_FLAG(std::string, grpc_listen, "",
           "gRPC address, host:port or unix:/path; default localhost:50051, with TLS [::]:50051");
 ABSL_FLAG(std::string, admin_listen, "",
@@ -120,6 +124,9 @@ int Main(int argc, char** argv) {
   if (!ParseFlags(argc, argv, "livekit-token-server", "Issues, mints and verifies LiveKit access tokens over gRPC.",
                   "server/main.cc")) {
     return kExitFailure;
+  }
+  if (absl::GetFlag(FLAGS_healthcheck)) {
+    return http::RunHealthcheck(absl::GetFlag(FLAGS_admin_listen), absl::GetFlag(FLAGS_config));
   }
   const SecretVariables variables;
   if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);

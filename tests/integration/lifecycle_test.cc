@@ -134,6 +134,24 @@ gateway: { listen: { http: "127.0.0.1:0" }, relay_cookies: [s] }
   int grpc_ = 0;
 };
 
+TEST_F(LifecycleTest, HealthcheckIsThatOfTheRunningProcess) {
+  Start("{ delay: 30s }");
+  const auto healthcheck = [this] {
+    return RunProgram("livekit-token-standalone",
+                      {"--healthcheck", "--admin_listen=127.0.0.1:" + std::to_string(admin_)});
+  };
+  ASSERT_TRUE(Await([&] { return StatusOf("/readyz") == 200; }));
+  EXPECT_EQ(healthcheck().status, 0);
+  program_->Signal(SIGTERM);
+  ASSERT_TRUE(Await([&] { return StatusOf("/readyz") == 503; }));
+  const Finished draining = healthcheck();
+  EXPECT_EQ(draining.status, 1);
+  EXPECT_EQ(draining.output, "unhealthy: /readyz answered 503\n");
+  program_->Signal(SIGTERM);  // at once
+  program_->Wait();
+  EXPECT_EQ(healthcheck().status, 1);
+}
+
 TEST_F(LifecycleTest, ServesWhileClientsMoveOn) {
   Start("{ delay: 2s }");
   ASSERT_TRUE(Await([&] { return StatusOf("/readyz") == 200; }));

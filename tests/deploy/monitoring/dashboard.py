@@ -3,6 +3,8 @@
 import json
 import pathlib
 import re
+import subprocess
+import tempfile
 
 from rules import ROOT, Wrong
 
@@ -80,3 +82,22 @@ def check_layout(dashboard):
                 if (x, y) in taken:
                     raise Wrong(f"{panel['title']} covers {taken[x, y]}")
                 taken[x, y] = panel["title"]
+
+
+class Grafana:
+    """Reads dashboards by Grafana's own types."""
+
+    def __init__(self, folder):
+        self.binary = pathlib.Path(folder, "grafana")
+        done = subprocess.run(["go", "build", "-o", self.binary, "."], cwd=pathlib.Path(__file__).parent / "grafana",
+                              check=False)
+        if done.returncode:
+            raise Wrong("the reader of dashboards was not built")
+
+    def check(self, dashboard):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(dashboard, file)
+            file.flush()
+            done = subprocess.run([self.binary, file.name], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Wrong(f"Grafana's types do not fit: {done.stderr.strip()}")

@@ -16,9 +16,8 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/faults"))
-# pylint: disable=wrong-import-position
-import http2  # noqa: E402
-from processes import BIN, Failed, Missing, Program, await_that, free_port, write  # noqa: E402
+import http2
+from processes import BIN, Failed, Missing, Program, await_that, free_port, write
 
 SPIFFE = "spiffe://acme/gateway"
 COMMON = """
@@ -91,7 +90,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
     jwks = ""
 
-    def do_GET(self):  # pylint: disable=invalid-name
+    def do_GET(self):
         if "sid=broken" in self.headers.get("Cookie", ""):
             self.close_connection = True
             return
@@ -103,7 +102,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *_):  # pylint: disable=arguments-differ
+    def log_message(self, *_):
         pass
 
 
@@ -244,7 +243,7 @@ class Live:
                        for p in self.programs)
         write(self.folder / "prometheus.yml", PROMETHEUS.format(rules=self.rules, jobs=jobs))
         with open(self.folder / "prometheus.log", "wb") as log:
-            self.scraper = subprocess.Popen(  # pylint: disable=consider-using-with
+            self.scraper = subprocess.Popen(
                 [self.prometheus, "--config.file=prometheus.yml", "--storage.tsdb.path=data",
                  f"--web.listen-address=127.0.0.1:{self.api}"], cwd=self.folder, stdout=log, stderr=log)
 
@@ -253,8 +252,8 @@ class Live:
                 raise Failed("Prometheus ended: " + (self.folder / "prometheus.log").read_text()[-2000:])
             try:
                 found = self.query("count_over_time(livekit_token_build_info[1m]) >= 3")
-            except OSError:
-                return False
+            except (OSError, ValueError, http.client.HTTPException):
+                return False  # not up yet, or says so in words
             return len(found) == len(self.programs)
 
         await_that(scraped, "Prometheus has scraped each program three times", 60)

@@ -55,7 +55,8 @@ def check_rules(rules, metrics):
 def check_dashboard(queries, metrics):
     for _, expression, legend in queries:
         check(expression, metrics)
-        labels = promql.read(expression)
-        possible = labels.labels | TARGET_LABELS | set().union(*(metrics[name] for name, _ in labels.selectors.values()))
+        named = promql.read(expression)
+        of_metrics = set().union(*(metrics[name] for name, _ in named.selectors.values()))
+        possible = named.labels | TARGET_LABELS | of_metrics
         if not set(legend) <= possible:
             raise Wrong(f"a legend shows labels that there are not, of {expression}: {', '.join(legend)}")
