@@ -105,6 +105,30 @@ def check_schema_fields(report):
         report.say(f"values.schema.json has the {len(fields)} fields of {message}", sorted(fields ^ known))
 
 
+def check_schema_values(report):
+    """values.yaml names, and so describes, every value that the schema permits."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    # What Kubernetes, the programs or Helm describe.
+    elsewhere = {"config", "global", "resources", "startupProbe", "livenessProbe", "readinessProbe"}
+
+    def differences(place, there, permitted):
+        if "$ref" in permitted:
+            permitted = schema["definitions"][permitted["$ref"].rsplit("/", 1)[1]]
+        if permitted.get("type") != "object" or "properties" not in permitted or permitted.get("properties") == own:
+            return
+        names = set(permitted["properties"]) - elsewhere
+        for name in sorted(names ^ (set(there) - elsewhere)):
+            yield f"{place}{name}"
+        for name in sorted(names & set(there)):
+            yield from differences(f"{place}{name}.", there[name], permitted["properties"][name])
+
+    own = schema["definitions"]["component"]["properties"]
+    report.say("values.yaml has the values of the schema", list(differences("", values, schema)))
+    lacking = sorted(set(own) - set(schema["properties"]))
+    report.say("what components state for themselves all may state together", lacking)
+
+
 def check_rolls(report, tools):
     """Pods are replaced for what is read at the start only, and only those that read it."""
     changes = {  # and the programs whose pods are replaced in mode split
@@ -240,6 +264,7 @@ def main():
     selftest.run(report, *shared)
     check_version(report)
     check_schema_fields(report)
+    check_schema_values(report)
     sets = value_sets()
     report.say(f"the chart has {len(sets)} value sets", [] if len(sets) >= 12 else ["fewer than 12"])
     for values in sets:
