@@ -21,11 +21,16 @@ class DnsStub:
     SILENT = "SILENT"
     DELAY_SECONDS = 5
 
-    def __init__(self, host):
+    def __init__(self, host, ttl=TTL, cached=False):
+        """`cached`: an answer with addresses is given again until its TTL is over, whatever the zone says by then, as
+        CoreDNS does it."""
         self.host = host
+        self.ttl = ttl
+        self.cached = cached
         self.zone = {}
         self.faults = {}
         self.asked = {}  # name: number of questions for addresses
+        self._cache = {}  # name: addresses, and until when they are given
         self._late = queue.PriorityQueue()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, 53))
@@ -63,8 +68,17 @@ class DnsStub:
             else:
                 self._socket.sendto(answer, peer)
 
-    def _answer(self, question, name, kind, end, fault):
+    def _look_up(self, name):
+        addresses, until = self._cache.get(name, (None, 0))
+        if time.monotonic() < until:
+            return addresses
         addresses = self.zone.get(name)
+        if self.cached and addresses:
+            self._cache[name] = addresses, time.monotonic() + self.ttl
+        return addresses
+
+    def _answer(self, question, name, kind, end, fault):
+        addresses = self._look_up(name)
         code = NXDOMAIN if addresses is None else NOERROR
         if fault in (self.NXDOMAIN, self.SERVFAIL):
             code, addresses = NXDOMAIN if fault == self.NXDOMAIN else SERVFAIL, None
@@ -73,7 +87,7 @@ class DnsStub:
         if kind == A:
             for address in addresses or []:
                 # The name is that of the question, at offset 12.
-                records += struct.pack("!HHHIH", 0xC00C, A, IN, TTL, 4) + socket.inet_aton(address)
+                records += struct.pack("!HHHIH", 0xC00C, A, IN, self.ttl, 4) + socket.inet_aton(address)
                 count += 1
         flags = 0x8580 | code  # an authoritative answer
         return question[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) + question[12:end] + records

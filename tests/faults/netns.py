@@ -71,6 +71,15 @@ class Link:
         """What its programs are started through."""
         return ["ip", "netns", "exec", self.name]
 
+    def route(self):
+        """Lets its programs reach those behind other links; the hub must forward (`Net.forward`)."""
+        command("ip", "-n", self.name, "route", "add", "default", "via", HUB, "dev", self.device)
+
+    def remove(self):
+        """Nobody is at its address any longer. Its programs must have ended."""
+        command("ip", "-n", self.hub, "link", "delete", self.device)
+        command("ip", "netns", "delete", self.name)
+
     def addresses(self):
         """Gives addresses to its two devices, which bear the same name."""
         for space, own, peer in ((self.hub, HUB, self.host), (self.name, self.host, HUB)):
@@ -139,6 +148,11 @@ class Net:
         os.close(self.home)
         for name in self.spaces:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, timeout=SECONDS, check=False)
+
+    def forward(self):
+        """The hub passes packets on between its links, and has its address before there are any."""
+        command("ip", "address", "add", HUB, "dev", "lo")
+        pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
     def add_link(self, wire=False):
         """A further namespace, at the other end of a pair of virtual Ethernet devices or of a Wire (`link.wire`)."""

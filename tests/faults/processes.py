@@ -102,6 +102,18 @@ def await_that(condition, what, patience=PATIENCE, interval=0.02):
         time.sleep(interval)
 
 
+def check_logs(paths, secrets_used):
+    """No secret and no token may stand in a log."""
+    for path in sorted(paths):
+        text = path.read_bytes()
+        for secret in secrets_used:
+            if secret.encode() in text:
+                raise Failed(f"{path} contains a secret")
+        # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
+        if re.search(rb"eyJ[\w-]{8,}\.", text):
+            raise Failed(f"{path} contains a token")
+
+
 _used_ports = set()
 
 
@@ -355,12 +367,4 @@ class Cluster:
             program.stop()
 
     def check_logs(self):
-        """No secret and no token may stand in a log."""
-        for path in sorted(self.folder.glob("*.log")):
-            text = path.read_bytes()
-            for secret in self.secrets:
-                if secret.encode() in text:
-                    raise Failed(f"{path} contains a secret")
-            # How every JSON Web Token begins; ids of tokens are random text without a dot, which may begin so too.
-            if re.search(rb"eyJ[\w-]{8,}\.", text):
-                raise Failed(f"{path} contains a token")
+        check_logs(self.folder.glob("*.log"), self.secrets)

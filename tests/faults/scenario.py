@@ -60,15 +60,16 @@ class Scenario:
     name: str
     title: str
     run: object
-    long: bool  # runs only when it is named, and takes the number of minutes
+    long: bool  # runs only when it is named
+    minutes: bool  # takes the number of minutes
 
 
-def scenario(name, title, long=False):
-    """Makes a function of a folder, and of minutes if it is long, that returns a Result the scenario `name`."""
+def scenario(name, title, long=False, minutes=False):
+    """Makes a function of a folder, and of minutes if it says so, that returns a Result the scenario `name`."""
 
     def add(function):
         assert name not in SCENARIOS, name
-        SCENARIOS[name] = Scenario(name, title, function, long)
+        SCENARIOS[name] = Scenario(name, title, function, long, minutes)
         return function
 
     return add

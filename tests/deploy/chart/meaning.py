@@ -61,7 +61,7 @@ def problems(documents):
     for check in (_everything, _secrets):
         found += check(documents)
     for workload in ours:
-        for check in (_pod, _probes, _stop, _ports, _budget):
+        for check in (_pod, _probes, _stop, _update, _ports, _budget):
             found += [f"{workload.name}: {problem}" for problem in check(workload, documents)]
     for check in (_services, _policies, _ways_in, _grpc):
         found += check(documents, ours)
@@ -144,6 +144,13 @@ def _stop(workload, _):
     grace = workload.spec["terminationGracePeriodSeconds"]
     if grace < least:
         yield f"is killed after {grace} s, but needs {math.ceil(least)} to stop"
+
+
+def _update(workload, _):
+    # A cached answer of DNS (30 s), how late a new pod comes into it, and the gateway's own pause between two questions.
+    least = 30 + 2 + 5 if "grpc" in workload.ports else 0
+    if workload.document["spec"]["minReadySeconds"] < least:
+        yield f"old pods go before callers know the new ones: minReadySeconds is not {least} or more"
 
 
 def _port(address, default):

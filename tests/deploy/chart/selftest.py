@@ -68,6 +68,7 @@ MEANING = [
     ("default", "Deployment", "spec selector matchLabels app.kubernetes.io/component", "other", "selects other pods"),
     ("default", "Deployment", f"{POD} terminationGracePeriodSeconds", 32, "is killed after 32 s, but needs 33"),
     ("slow-stop", "Deployment", f"{POD} terminationGracePeriodSeconds", 165, "is killed after 165 s, but needs 166"),
+    ("split-cert-manager", "Deployment/-server", "spec minReadySeconds", 36, "before callers know the new ones"),
     ("default", "Deployment", f"{CONTAINER} readinessProbe httpGet path", "/livez", "readinessProbe is not /readyz"),
     ("default", "Deployment", f"{CONTAINER} livenessProbe httpGet port", "http", "livenessProbe is not /livez"),
     ("default", "Deployment", f"{CONTAINER} resources limits cpu", "1", "has a limit of CPU"),

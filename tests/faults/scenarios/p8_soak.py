@@ -4,9 +4,9 @@ import itertools
 import re
 import socket
 import statistics
-import threading
 import time
 
+from background import Background
 from load import Loads, grpc_load, http_load
 from processes import Cluster, Failed
 from scenario import Result, control, loads, scenario
@@ -42,38 +42,6 @@ MALFORMED = (
     POST + b"X-Nul: a\0b\r\nContent-Length: 0\r\n\r\n",
     b"POST /getToken HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
 )
-
-
-class Background:
-    """Does `step` every so many seconds in a thread of its own, while in use by `with`."""
-
-    def __init__(self, seconds, step):
-        self.seconds = seconds
-        self.step = step
-        self.error = None
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        next_time = time.monotonic()
-        try:
-            while not self.stopping.wait(max(0, next_time - time.monotonic())):
-                self.step()
-                next_time += self.seconds
-        except Exception as error:  # told by the thread that waits
-            self.error = error
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-    def check(self):
-        if self.error is not None:
-            raise self.error
 
 
 class Malformed:
@@ -159,7 +127,8 @@ def both_loads(cluster, rate, seconds=600):
             "grpc": grpc_load(cluster, rate=rate, seconds=seconds)}
 
 
-@scenario("p8", "soak at half load: reloads, restarts, 1 % malformed; no request fails, nothing grows", long=True)
+@scenario("p8", "soak at half load: reloads, restarts, 1 % malformed; no request fails, nothing grows", long=True,
+          minutes=True)
 def soak(folder, minutes):
     result = Result()
     with Cluster(folder) as cluster:

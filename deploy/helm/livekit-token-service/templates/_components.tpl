@@ -7,8 +7,8 @@
 {{/* Values of a component as YAML: those of all Deployments, with its own over them. Takes { root, component }. */}}
 {{- define "livekit-token-service.component" -}}
 {{- $shared := pick .root.Values "replicaCount" "autoscaling" "resources" "terminationGracePeriodSeconds"
-      "preStopSleepSeconds" "podAnnotations" "podLabels" "priorityClassName" "nodeSelector" "tolerations" "affinity"
-      "topologySpreadConstraints" "extraEnv" "extraVolumes" "extraVolumeMounts" "serviceAccount" }}
+      "preStopSleepSeconds" "minReadySeconds" "podAnnotations" "podLabels" "priorityClassName" "nodeSelector" "tolerations"
+      "affinity" "topologySpreadConstraints" "extraEnv" "extraVolumes" "extraVolumeMounts" "serviceAccount" }}
 {{- $own := get .root.Values .component | default dict }}
 {{- mustMergeOverwrite (deepCopy $shared) (deepCopy $own) | toYaml }}
 {{- end }}
@@ -61,6 +61,16 @@
       "preStopSleepSeconds + drain.delay + drain.timeout + 5" | fail }}
 {{- else }}
 {{- $stated }}
+{{- end }}
+{{- end }}
+
+{{/* Seconds that a new pod must be ready before the next old one goes. Takes { root, component }. */}}
+{{- define "livekit-token-service.minReadySeconds" -}}
+{{- $stated := (include "livekit-token-service.component" . | fromYaml).minReadySeconds }}
+{{- if not (kindIs "invalid" $stated) }}
+{{- $stated }}
+{{- else }}
+{{- ternary 40 5 (hasKey (include "livekit-token-service.ports" . | fromYaml) "grpc") }}
 {{- end }}
 {{- end }}
 
