@@ -8,7 +8,8 @@
 {{- define "livekit-token-service.component" -}}
 {{- $shared := pick .root.Values "replicaCount" "autoscaling" "resources" "terminationGracePeriodSeconds"
       "preStopSleepSeconds" "minReadySeconds" "podAnnotations" "podLabels" "priorityClassName" "nodeSelector"
-      "tolerations" "affinity" "topologySpreadConstraints" "extraEnv" "extraVolumes" "extraVolumeMounts" "serviceAccount" }}
+      "tolerations" "affinity" "topologySpreadConstraints" "extraEnv" "extraVolumes" "extraVolumeMounts"
+      "serviceAccount" }}
 {{- $own := get .root.Values .component | default dict }}
 {{- mustMergeOverwrite (deepCopy $shared) (deepCopy $own) | toYaml }}
 {{- end }}
