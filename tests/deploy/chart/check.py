@@ -15,11 +15,14 @@ import pod_security
 import schemas
 import selftest
 from manifests import CHART, KUSTOMIZE, ROOT, Refused, Tools, of_kind, parse, value_sets
-from pods import Certificates, Pod
+from pods import Credentials, Pod
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Value sets whose pods are also started. A gateway alone never gets ready, so those of its server.
 SERVED = ("default", "programs", "split-existing-certificates")
+# Value sets of mode split whose gateway is asked for a token, and the answer: who has no credential is refused by the
+# server, so the gateway was let in; guests get a token.
+RELAYED = {"split-cert-manager": [401, "AUTHENTICATION_REQUIRED"], "split-api-key": [201, "participant_token"]}
 SCHEMA_REFUSED = "values don't meet the specifications of the schema"
 
 
@@ -41,19 +44,25 @@ class Report:
         sys.stdout.flush()
 
 
-def check_documents(report, name, documents, work, programs, certificates):
+def check_documents(report, name, documents, work, programs, credentials):
     """Everything that does not depend on the version of Kubernetes."""
     report.say(f"{name}: schemas of custom resources", schemas.custom_problems(documents, work))
     report.say(f"{name}: Pod Security restricted", pod_security.problems(documents))
     report.say(f"{name}: meaning", meaning.problems(documents))
+    pods = {}
     for workload in meaning.workloads(documents):
-        pod = Pod(workload, documents, work / "pods" / name / workload.program, certificates)
+        pod = Pod(workload, documents, work / "pods" / name / workload.program, credentials)
+        pods[workload.program] = pod
         report.say(f"{name}: {workload.program} --check_config", pod.check_config(programs))
         if name in SERVED and workload.program != "livekit-token-gateway":
             report.say(f"{name}: {workload.program} starts, answers probes, stops in time", pod.serve(programs))
+    if name in RELAYED:
+        gateway, server = pods["livekit-token-gateway"], pods["livekit-token-server"]
+        report.say(f"{name}: the gateway relays to the server by its name in DNS",
+                   gateway.relay_to(server, programs, RELAYED[name]))
 
 
-def check_value_set(report, values, tools, work, programs, certificates):
+def check_value_set(report, values, tools, work, programs, credentials):
     newest = f"{schemas.VERSIONS[-1]}.0"
     try:
         tools.lint(values.path, newest, values.more)
@@ -64,7 +73,7 @@ def check_value_set(report, values, tools, work, programs, certificates):
             documents = parse(tools.template([values.path], f"{version}.0", values.more))
             found += schemas.problems(documents, version)
         report.say(f"{values.name}: schemas of Kubernetes {', '.join(versions)}", found)
-        check_documents(report, values.name, documents, work, programs, certificates)
+        check_documents(report, values.name, documents, work, programs, credentials)
     except Refused as error:
         report.say(values.name, [str(error)])
 
@@ -94,6 +103,30 @@ def check_schema_fields(report):
         body = re.search(rf"message {message} {{\n(.*?)\n}}", text, re.S).group(1)
         fields = set(re.findall(r"^  (?:repeated |optional )?[\w.]+ (\w+) = \d+;", body, re.M))
         report.say(f"values.schema.json has the {len(fields)} fields of {message}", sorted(fields ^ known))
+
+
+def check_schema_values(report):
+    """values.yaml names, and so describes, every value that the schema permits."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    # What Kubernetes, the programs or Helm describe.
+    elsewhere = {"config", "global", "resources", "startupProbe", "livenessProbe", "readinessProbe"}
+
+    def differences(place, there, permitted):
+        if "$ref" in permitted:
+            permitted = schema["definitions"][permitted["$ref"].rsplit("/", 1)[1]]
+        if permitted.get("type") != "object" or "properties" not in permitted or permitted.get("properties") == own:
+            return
+        names = set(permitted["properties"]) - elsewhere
+        for name in sorted(names ^ (set(there) - elsewhere)):
+            yield f"{place}{name}"
+        for name in sorted(names & set(there)):
+            yield from differences(f"{place}{name}.", there[name], permitted["properties"][name])
+
+    own = schema["definitions"]["component"]["properties"]
+    report.say("values.yaml has the values of the schema", list(differences("", values, schema)))
+    lacking = sorted(set(own) - set(schema["properties"]))
+    report.say("what components state for themselves all may state together", lacking)
 
 
 def check_rolls(report, tools):
@@ -195,7 +228,7 @@ def check_commands(report, tools):
     report.say(f"the guide has {len(commands)} helm commands", [] if commands else ["none was found"])
 
 
-def check_kustomize(report, tools, work, programs, certificates):
+def check_kustomize(report, tools, work, programs, credentials):
     base = KUSTOMIZE / "base"
     same = (base / "manifests.yaml").read_text() == tools.base()
     report.say("kustomize: base is what the chart renders",
@@ -209,7 +242,7 @@ def check_kustomize(report, tools, work, programs, certificates):
             continue
         for version in schemas.VERSIONS:
             report.say(f"{name}: schemas of Kubernetes {version}", schemas.problems(documents, version))
-        check_documents(report, name.replace("/", "-"), documents, work, programs, certificates)
+        check_documents(report, name.replace("/", "-"), documents, work, programs, credentials)
 
 
 def main():
@@ -226,11 +259,12 @@ def main():
     if missing:
         print(f"deploy/chart: {arguments.programs} lacks {', '.join(missing)}; build first, or name BUILD_DIR")
         return 1
-    certificates = Certificates(arguments.work / "certificates")
-    shared = (tools, arguments.work, arguments.programs, certificates)
+    credentials = Credentials(arguments.work / "credentials")
+    shared = (tools, arguments.work, arguments.programs, credentials)
     selftest.run(report, *shared)
     check_version(report)
     check_schema_fields(report)
+    check_schema_values(report)
     sets = value_sets()
     report.say(f"the chart has {len(sets)} value sets", [] if len(sets) >= 12 else ["fewer than 12"])
     for values in sets:

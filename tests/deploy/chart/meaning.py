@@ -147,7 +147,7 @@ def _stop(workload, _):
 
 
 def _update(workload, _):
-    # A cached answer of DNS (30 s), how late a new pod comes into it, and the gateway's own pause between two questions.
+    # A cached answer of DNS (30 s), how late a new pod comes into it, the gateway's own pause between two questions.
     least = 30 + 2 + 5 if "grpc" in workload.ports else 0
     if workload.document["spec"]["minReadySeconds"] < least:
         yield f"old pods go before callers know the new ones: minReadySeconds is not {least} or more"

@@ -2,6 +2,7 @@
 the kubelet does it, entered as the pods' user, without network."""
 
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -28,6 +29,8 @@ for folder in usr etc/ssl; do
   mount --bind "/$folder" "$root/$folder"
   mount -o remount,bind,ro "$root/$folder"
 done
+mkdir -p "$root/proc"
+mount --bind /proc "$root/proc"
 cp /etc/ld.so.cache "$root/etc/"
 mount -t overlay overlay -o "lowerdir=$programs:/usr/bin" "$root/usr/bin"
 ip link set lo up
@@ -37,31 +40,46 @@ CHROOT = ("/usr/bin/env", "-i", "/usr/sbin/chroot", f"--userspec={USER}:{USER}",
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-class Certificates:
-    """A certificate, its key and its authority, made once for all volumes."""
+class Credentials:
+    """What all volumes of a run take their contents from: an authority with credentials, an API key."""
+
+    NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
     def __init__(self, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-        for command in (
-                ("req", "-x509", *new_key, "-days", "2", "-subj", "/CN=authority",
-                 "-keyout", "ca.key", "-out", "ca.crt"),
-                ("req", *new_key, "-subj", "/CN=leaf", "-addext", "subjectAltName=DNS:leaf.example.com",
-                 "-keyout", "leaf.key", "-out", "leaf.csr"),
-                ("x509", "-req", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2",
-                 "-copy_extensions", "copy", "-out", "leaf.crt"),
-                ("pkey", "-in", "leaf.key", "-pubout", "-outform", "DER", "-out", "leaf.der")):
-            done = subprocess.run(["openssl", *command], cwd=folder, capture_output=True, text=True, timeout=60)
-            if done.returncode != 0:
-                raise RuntimeError(f"openssl {command[0]}: {done.stderr}")
-        self.authority, self.leaf, self.key = (
-            (folder / name).read_text() for name in ("ca.crt", "leaf.crt", "leaf.key"))
+        self._folder = folder
+        self._openssl("req", "-x509", *self.NEW_KEY, "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key",
+                      "-out", "ca.crt")
+        self.authority = (folder / "ca.crt").read_text()
+        self.leaf, self.key = self._issue(["DNS:leaf.example.com"], "serverAuth")
+        self._openssl("pkey", "-in", "leaf.key", "-pubout", "-outform", "DER", "-out", "leaf.der")
         point = (folder / "leaf.der").read_bytes()[-64:]  # of P-256, without compression
         x, y = (base64.urlsafe_b64encode(half).decode().rstrip("=") for half in (point[:32], point[32:]))
         self.jwks = json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "kid": "leaf", "x": x, "y": y}]})
+        secret = secrets.token_hex(24)
+        self.api_key = f"gateway.{secret}"
+        self.api_key_file = f"keys:\n- {{id: gateway, sha256: {hashlib.sha256(secret.encode()).hexdigest()}}}\n"
+
+    def certificate(self, spec):
+        """The Secret that cert-manager would make for a Certificate."""
+        names = [f"DNS:{name}" for name in spec.get("dnsNames", [])] + [f"URI:{name}" for name in spec.get("uris", [])]
+        leaf, key = self._issue(names, "clientAuth" if "client auth" in spec["usages"] else "serverAuth")
+        return {"tls.crt": leaf, "tls.key": key, "ca.crt": self.authority}
+
+    def _issue(self, names, usage):
+        self._openssl("req", *self.NEW_KEY, "-subj", "/CN=leaf", "-addext", f"subjectAltName={','.join(names)}",
+                      "-addext", f"extendedKeyUsage={usage}", "-keyout", "leaf.key", "-out", "leaf.csr")
+        self._openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2",
+                      "-copy_extensions", "copy", "-out", "leaf.crt")
+        return (self._folder / "leaf.crt").read_text(), (self._folder / "leaf.key").read_text()
+
+    def _openssl(self, *arguments):
+        done = subprocess.run(["openssl", *arguments], cwd=self._folder, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise RuntimeError(f"openssl {arguments[0]}: {done.stderr}")
 
 
-def _file_content(path, settings, certificates):
+def _file_content(path, settings, credentials):
     """What the file that `settings` name at the key path `path` must hold."""
     parent, key = path[-2] if len(path) > 1 else "", path[-1]
     random = secrets.token_hex(24)
@@ -69,15 +87,15 @@ def _file_content(path, settings, certificates):
     if (parent, key) == ("keys", "file"):
         return f"{settings.get('signing_key', key_id)}: {random}\n"
     if (parent, key) == ("api_keys", "file"):
-        return f"keys:\n- {{id: gateway, sha256: {secrets.token_hex(32)}}}\n"
+        return credentials.api_key_file
     if (parent, key) == ("deny_list", "file"):
         return "blocked: [{identity: nobody}]\n"
     contents = {
         "api_key_file": key_id, "api_secret_file": random, "hmac_key_file": random, "client_secret_file": random,
-        "caller_token_file": f"gateway.{random}",
-        "cert_file": certificates.leaf, "key_file": certificates.key,
-        "ca_file": certificates.authority, "client_ca_file": certificates.authority,
-        "jwks_file": certificates.jwks,
+        "caller_token_file": credentials.api_key,
+        "cert_file": credentials.leaf, "key_file": credentials.key,
+        "ca_file": credentials.authority, "client_ca_file": credentials.authority,
+        "jwks_file": credentials.jwks,
     }
     return contents[key]
 
@@ -98,7 +116,7 @@ def named_files(settings, path=()):
 class Pod:
     """The file system of a workload's pods."""
 
-    def __init__(self, workload, documents, root, certificates):
+    def __init__(self, workload, documents, root, credentials):
         self.problems = []
         self._workload = workload
         self._root = root
@@ -106,16 +124,18 @@ class Pod:
         root.mkdir(parents=True)
         rendered = {(document["kind"], document["metadata"]["name"]): document.get("data") or document.get("stringData")
                     for document in of_kind(documents, "ConfigMap", "Secret")}
-        needed = {file: _file_content(path, settings, certificates)
+        rendered |= {("Secret", one["spec"]["secretName"]): credentials.certificate(one["spec"])
+                     for one in of_kind(documents, "Certificate")}
+        needed = {file: _file_content(path, settings, credentials)
                   for path, settings, file in named_files(workload.config)}
         folders = {mount["name"]: mount["mountPath"] for mount in workload.container["volumeMounts"]}
         for name, volume in workload.volumes.items():
-            self._lay_out(folders[name], volume, rendered, needed, certificates)
+            self._lay_out(folders[name], volume, rendered, needed, credentials)
         for file in needed:
             if not (root / file.lstrip("/")).exists():
                 self.problems.append(f"{file} is named, but no volume has it")
 
-    def _lay_out(self, folder, volume, rendered, needed, certificates):
+    def _lay_out(self, folder, volume, rendered, needed, credentials):
         target = self._root / folder.lstrip("/")
         if "emptyDir" in volume:
             target.mkdir(parents=True)
@@ -132,7 +152,7 @@ class Pod:
                 if "serviceAccountToken" in source:
                     files[source["serviceAccountToken"]["path"]] = TOKEN
                 else:
-                    files |= {item["path"]: certificates.authority for item in source["configMap"]["items"]}
+                    files |= {item["path"]: credentials.authority for item in source["configMap"]["items"]}
         if files is None:  # somebody else's: has what the configuration says that it has
             files = {file.rsplit("/", 1)[1]: content for file, content in needed.items()
                      if file.rsplit("/", 1)[0] == folder}
@@ -172,10 +192,28 @@ class Pod:
         done = self._enter(programs, *self._command(), before=serve)
         return json.loads(done.stdout) if done.returncode == 0 else [f"serve.py: {done.stderr}"]
 
+    def relay_to(self, server, programs, expected):
+        """Runs this gateway's pod and a server's, and asks for a token; what is wrong with the answer."""
+        (self._root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+        target = self._workload.config["server"]["address"].removeprefix("dns:///").rsplit(":", 1)[0]
+        gateway_admin = 9564  # the two share a network here, and one of them its port
+        plan = {
+            "name": target.rstrip("."),
+            "server": [*map(str, (*CHROOT, server._root)), *server._command()],
+            "gateway": [*map(str, (*CHROOT, self._root)), *self._command(),
+                        f"--admin_listen=127.0.0.1:{gateway_admin}"],
+            "ready": {"server": server._workload.ports["admin"], "gateway": gateway_admin},
+            "http": self._workload.ports["http"], "expected": expected,
+        }
+        inner = ["sh", "-c", ENTER, "enter", server._root, programs, sys.executable, HERE / "talk.py", json.dumps(plan)]
+        done = self._enter(programs, before=inner)
+        return json.loads(done.stdout) if done.returncode == 0 else [f"talk.py: {done.stdout}{done.stderr}"]
+
     def _command(self):
         return self._workload.container["command"] + self._workload.container["args"]
 
     def _enter(self, programs, *command, before=()):
         """Runs `command` in the pod; with `before` a program outside of it that is given how to."""
         enter = ["unshare", "--mount", "--net", "sh", "-c", ENTER, "enter", self._root, programs, *before]
-        return subprocess.run([*enter, *CHROOT, self._root, *command], capture_output=True, text=True, timeout=120)
+        inside = [*CHROOT, self._root, *command] if command else []
+        return subprocess.run([*enter, *inside], capture_output=True, text=True, timeout=120)

@@ -144,7 +144,7 @@ def _break(documents, which, place, value):
     return documents
 
 
-def run(report, tools, work, programs, certificates):
+def run(report, tools, work, programs, credentials):
     rendered = {}
 
     def documents_of(name):
@@ -155,7 +155,7 @@ def run(report, tools, work, programs, certificates):
 
     def check_programs(documents):
         workload = meaning.workloads(documents)[0]
-        return Pod(workload, documents, work / "pods/selftest", certificates).check_config(programs)
+        return Pod(workload, documents, work / "pods/selftest", credentials).check_config(programs)
 
     checkers = [(f"schemas of Kubernetes {version}", SCHEMAS, lambda documents, version=version:
                  schemas.problems(documents, version)) for version in schemas.VERSIONS]
@@ -172,6 +172,12 @@ def run(report, tools, work, programs, certificates):
             if not any(expected in problem for problem in said):
                 missed.append(f"{values}: {which}: {place}: {'removed' if value is REMOVED else value}: said {said}")
         report.say(f"selftest: {name} refuses {len(table)} broken renderings", missed)
+    stranger = _break(documents_of("split-cert-manager"), "Certificate/-gateway-tls", "spec uris", ["spiffe://other/a"])
+    gateway, server = (Pod(workload, stranger, work / "pods/selftest" / workload.program, credentials)
+                       for workload in meaning.workloads(stranger))
+    said = gateway.relay_to(server, programs, [401, "AUTHENTICATION_REQUIRED"])
+    report.say("selftest: a gateway with another name in its certificate is not let in",
+               [] if any("answers 500" in problem for problem in said) else [f"said {said}"])
     report.say("selftest: meaning refuses keys in a ConfigMap", [] if _finds_keys(documents_of) else ["it does not"])
 
 

@@ -66,4 +66,5 @@ def check(plan, process):
         yield f"ended with {process.returncode}"
 
 
-print(json.dumps(list(problems(json.loads(sys.argv[1]), sys.argv[2:]))))
+if __name__ == "__main__":
+    print(json.dumps(list(problems(json.loads(sys.argv[1]), sys.argv[2:]))))

@@ -7,8 +7,9 @@
 {{/* Values of a component as YAML: those of all Deployments, with its own over them. Takes { root, component }. */}}
 {{- define "livekit-token-service.component" -}}
 {{- $shared := pick .root.Values "replicaCount" "autoscaling" "resources" "terminationGracePeriodSeconds"
-      "preStopSleepSeconds" "minReadySeconds" "podAnnotations" "podLabels" "priorityClassName" "nodeSelector" "tolerations"
-      "affinity" "topologySpreadConstraints" "extraEnv" "extraVolumes" "extraVolumeMounts" "serviceAccount" }}
+      "preStopSleepSeconds" "minReadySeconds" "podAnnotations" "podLabels" "priorityClassName" "nodeSelector"
+      "tolerations" "affinity" "topologySpreadConstraints" "extraEnv" "extraVolumes" "extraVolumeMounts"
+      "serviceAccount" }}
 {{- $own := get .root.Values .component | default dict }}
 {{- mustMergeOverwrite (deepCopy $shared) (deepCopy $own) | toYaml }}
 {{- end }}
