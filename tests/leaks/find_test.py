@@ -17,7 +17,12 @@ LEAKS = (
     '{"ts":"t","key":"conformance-secret-of-more-than-32-bytes"}\n',
 )
 # Not of a log, or harmless.
-OTHERS = '{"ts":"t","jti":"DzQfoXSSaeeyJc2NIhvSmw"}\n', "MARKER eyJhbGciOiJIUzI1NiJ9\n", ' {"ts":"MARKER"}\n', '{"ts":"t","a":"Bearer … eyJ"}\n'
+OTHERS = (
+    '{"ts":"t","jti":"DzQfoXSSaeeyJc2NIhvSmw"}\n',
+    "MARKER eyJhbGciOiJIUzI1NiJ9\n",
+    ' {"ts":"MARKER"}\n',
+    '{"ts":"t","a":"Bearer … eyJ"}\n',
+)
 
 
 def status(text):
