@@ -68,8 +68,10 @@ std::optional<std::uint64_t> BytesTaken(int fd) {
   tcp_info info{};
   socklen_t size = sizeof info;
   int waiting = 0;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || ioctl(fd, SIOCINQ, &waiting) != 0) return {};
-  return info.tcpi_bytes_received - static_cast<std::uint64_t>(waiting);
+  // In this order, since what comes in between must not count as waiting only.
+  if (ioctl(fd, SIOCINQ, &waiting) != 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+  const auto unread = static_cast<std::uint64_t>(waiting);
+  return info.tcpi_bytes_received > unread ? info.tcpi_bytes_received - unread : 0;
 }
 
 }  // namespace

@@ -118,14 +118,15 @@ audit: { file: ")") + file_ +
     EXPECT_EQ(Metric(R"(livekit_token_denied_total{caller="other",reason="UNAVAILABLE"})"), already_dropped + 2);
   }
 
-  // How often each request id stands in the events of a file.
-  static std::map<std::string, int> RequestsIn(const std::string& path) {
+  // How often each request id that begins with `name` stands in the events of a file.
+  static std::map<std::string, int> RequestsIn(const std::string& path, const std::string& name) {
     std::map<std::string, int> ids;
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
       const json event = json::parse(line, nullptr, false);
       EXPECT_EQ(event.is_object() ? event.value("outcome", "") : "", "issued") << line;
-      if (event.is_object()) ++ids[event.value("request_id", "")];
+      const std::string id = event.is_object() ? event.value("request_id", "") : "";
+      if (id.starts_with(name)) ++ids[id];
     }
     return ids;
   }
@@ -136,7 +137,9 @@ audit: { file: ")") + file_ +
     for (int i = 0; i < 20; ++i) ask();
     const std::string old = file_ + "." + name;
     std::filesystem::rename(file_, old);
-    for (int i = 0; i < 20; ++i) ask();  // what comes before the signal belongs to the old file
+    for (int i = 0; i < 20; ++i) ask();
+    // What has been written before the signal stays in the old file.
+    EXPECT_TRUE(Await([&] { return RequestsIn(old, name).size() == 40; }));
     program_->Signal(SIGHUP);
     EXPECT_TRUE(Await([&] {
       ask();
@@ -146,13 +149,13 @@ audit: { file: ")") + file_ +
     const int first_new = asked;
     for (int i = 0; i < 20; ++i) ask();
     const auto both = [&] {
-      auto ids = RequestsIn(old);
-      for (const auto& [id, count] : RequestsIn(file_)) ids[id] += count;
+      auto ids = RequestsIn(old, name);
+      for (const auto& [id, count] : RequestsIn(file_, name)) ids[id] += count;
       return ids;
     };
     EXPECT_TRUE(Await([&] { return both().size() >= static_cast<std::size_t>(asked); }));
     const auto all = both();
-    const auto in_new = RequestsIn(file_);
+    const auto in_new = RequestsIn(file_, name);
     for (int i = 0; i < asked; ++i) {
       const std::string id = name + std::to_string(i);
       EXPECT_EQ(all.contains(id) ? all.at(id) : 0, 1) << id;
@@ -185,7 +188,7 @@ TEST_F(AuditProgram, RefusesWhatItCannotRecordOnAFullDiskUntilThereIsRoom) {
   EXPECT_TRUE(Call().ok());
   EXPECT_EQ(Dropped(), dropped);
   EXPECT_EQ(Issued(), 2);
-  EXPECT_EQ(RequestsIn(file_).size(), 2U);
+  EXPECT_EQ(RequestsIn(file_, "").size(), 2U);
   Stop();
 }
 
@@ -221,7 +224,7 @@ TEST_F(AuditProgram, DropsAndCountsWhereNobodyWaits) {
   program_->Signal(SIGHUP);
   EXPECT_TRUE(Await([&] { return std::filesystem::exists(file_); }));
   EXPECT_EQ(Post("recorded").status, 201);
-  EXPECT_TRUE(Await([&] { return RequestsIn(file_).contains("recorded"); }));
+  EXPECT_TRUE(Await([&] { return RequestsIn(file_, "").contains("recorded"); }));
   EXPECT_EQ(Dropped(), 2);
   Stop();
 }

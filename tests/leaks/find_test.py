@@ -34,18 +34,11 @@ LEAKS = (
 )
 # Not of a log, or harmless.
 OTHERS = (
-<<<<<<< HEAD
     "MARKER eyJhbGciOiJIUzI1NiJ9\n",
     ' {"ts":"MARKER"}\n',
     '{"ts":"t","a":"Bearer … eyJ"}\n',
     '{"ts":"t","a":"Marker, signs the cookie, UktF"}\n',
     '{"ts":"t","room":"hmac:eyJhbGciOiJIUzI1NiJ9AA","jti":"a1U4_eyJ9q57eZpJ4CRMpA"}\n',
-=======
-    '{"ts":"t","jti":"DzQfoXSSaeeyJc2NIhvSmw"}\n',
-    "MARKER eyJhbGciOiJIUzI1NiJ9\n",
-    ' {"ts":"MARKER"}\n',
-    '{"ts":"t","a":"Bearer … eyJ"}\n',
->>>>>>> image
 )
 
 
