@@ -34,7 +34,8 @@ def accept(folder):
                     took = seconds_until(lambda: probe() and shim.left == 0, 5)
                     result.check(f"{title}: {FAILURES} x {error} met, then served within {MOST} s: "
                                  f"{'never' if took is None else round(took, 2)}", took is not None and took <= MOST)
-                    result.check(f"{title}: alive after {error}", program.running() and program.admin("/livez")[0] == 200)
+                    result.check(f"{title}: alive after {error}",
+                                 program.running() and program.admin("/livez")[0] == 200)
                     slowest = max(slowest, took or 5)
             result.none_failed(quiet, running.stop())
         result.figure("slowest_s", slowest)

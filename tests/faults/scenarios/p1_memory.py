@@ -83,7 +83,8 @@ def memory(folder):
         result.add(quiet, reports)
         for name, report in reports.items():
             others = set(report.outcomes) - {"201", "OK", "429", "503", "RESOURCE_EXHAUSTED", "UNAVAILABLE"}
-            result.check(f"{name}: a token or a hint to come back later ({report.outcomes_text})", report.ok and not others)
+            result.check(f"{name}: a token or a hint to come back later ({report.outcomes_text})",
+                         report.ok and not others)
         result.figure("big_bodies", big.statuses)
         result.check(f"large bodies are answered: {big.statuses}",
                      {201, 403} <= set(big.statuses) <= {201, 403, 429, 503})

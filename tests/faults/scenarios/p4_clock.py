@@ -14,7 +14,8 @@ from shims import ClockShim
 HOUR, YEAR = 3600, 365.25 * 86400
 # (seconds that the clock is ahead, how long). Who waited for a moment of the wall clock when it went back would be late
 # by as much; a heart that has not beaten for 10 s shows it.
-STEPS = ((HOUR, 3), (0, 2), (-2 * HOUR, 14), (0, 2), (10 * YEAR, 3), (0, 3), *((second, 0.4) for second in (1, 0, -1, 0)))
+STEPS = ((HOUR, 3), (0, 2), (-2 * HOUR, 14), (0, 2), (10 * YEAR, 3), (0, 3),
+         *((second, 0.4) for second in (1, 0, -1, 0)))
 # How often that is by more than the minute that `clock_jumps_total` lets pass. Such steps last longer than the
 # second after which programs look again.
 JUMPS = sum(abs(after - before) > 60 for (before, _), (after, _) in zip(((0, 0), *STEPS), STEPS))
@@ -76,7 +77,7 @@ def jumps_of(cluster):
     return {program.name: program.metric("clock_jumps_total") for program in cluster.programs}
 
 
-@scenario("p4", "the clock jumps by an hour, two hours back, ten years, and by seconds: no request fails, every date is right")
+@scenario("p4", "the clock jumps by an hour, two hours back, ten years, seconds: no request fails, every date is right")
 def clock(folder):
     result = Result()
     with Cluster(folder) as cluster:
@@ -95,7 +96,8 @@ def clock(folder):
                     dates.step(shims, shift)
                     end = time.monotonic() + seconds
                     while time.monotonic() < end:
-                        dead += [(program.name, shift) for program in cluster.programs if program.admin("/livez")[0] != 200]
+                        dead += [(program.name, shift) for program in cluster.programs
+                                 if program.admin("/livez")[0] != 200]
                         time.sleep(0.2)
                 reports = running.stop()
         finally:
