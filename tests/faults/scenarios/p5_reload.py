@@ -146,8 +146,11 @@ def try_fault(result, files, fault, slowest):
     slowest["refused"] = max(slowest["refused"], took)
     result.check(f"{name}: refused after {took:.2f} s; at most {LIMIT}", took <= LIMIT)
 
-    refused = [json.loads(line) for line in server.log.read_text()[len(old):].splitlines() if "config_refused" in line]
-    said = refused[-1] if refused else {"path": None, "problem": ""}
+    def refusals():
+        lines = server.log.read_text()[len(old):].splitlines(keepends=True)
+        return [json.loads(line) for line in lines if "config_refused" in line and line.endswith("\n")]
+
+    said = await_that(refusals, f"{name}: the refusal in the log", LIMIT)[-1]
     result.check(f"{name}: the log says {path or 'no path'} and `{words}`; {said['path']} and `{said['problem']}`",
                  said["path"] == path and words in said["problem"])
     verbose = server.admin("/readyz?verbose")[1]
