@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,6 +36,12 @@ struct Entry {
   std::uint64_t number = 0;  // of the first line
 };
 
+// What one write takes. A pipe that is writable takes PIPE_BUF bytes at once; more could block after a part of them.
+std::size_t WriteSize(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? 16 * PIPE_BUF : PIPE_BUF;
+}
+
 // What records are to hear, without the lock.
 class Outcomes {
  public:
@@ -54,7 +61,7 @@ class Outcomes {
 }  // namespace
 
 struct LineWriter::State {
-  State(int descriptor, LineWriterOptions o) : options(o), fd(descriptor) {}
+  State(int descriptor, LineWriterOptions o) : options(o), fd(descriptor), write_size(WriteSize(fd)) {}
   ~State() {
     close(fd);
     if (next_fd >= 0) close(next_fd);
@@ -120,6 +127,7 @@ struct LineWriter::State {
 
   // Of the thread.
   int fd;
+  std::size_t write_size;
   std::string bytes;        // of the batch
   std::size_t written = 0;  // of bytes
   bool mid_line = false;    // the last byte that was written ended no line
@@ -164,7 +172,7 @@ void LineWriter::State::TakeBatch(Clock::time_point now, Outcomes& outcomes) {
   while (!queue.empty()) {
     Entry& entry = queue.front();
     const bool late = entry.done && entry.deadline <= now;
-    if (!late && !batch.empty() && bytes.size() + entry.text.size() > PIPE_BUF) break;
+    if (!late && !batch.empty() && bytes.size() + entry.text.size() > write_size) break;
     Leaves(entry);
     if (late) {
       Fail(entry, outcomes);
@@ -178,8 +186,7 @@ void LineWriter::State::TakeBatch(Clock::time_point now, Outcomes& outcomes) {
 }
 
 bool LineWriter::State::WriteOnce() {
-  // A pipe that is writable takes PIPE_BUF bytes at once; more could block after a part of them.
-  const std::size_t size = std::min<std::size_t>(bytes.size() - written, PIPE_BUF);
+  const std::size_t size = std::min(bytes.size() - written, write_size);
   const ssize_t count = write(fd, bytes.data() + written, size);
   if (count < 0) {
     if (errno == EINTR) return true;
@@ -257,6 +264,7 @@ void LineWriter::State::Run() {
     if (next_fd >= 0) {
       EndBatch(outcomes);
       close(std::exchange(fd, std::exchange(next_fd, -1)));
+      write_size = WriteSize(fd);
       mid_line = false;
       continue;
     }

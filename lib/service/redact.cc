@@ -61,8 +61,9 @@ void AppendRedacted(std::string_view text, std::string& out) {
 }
 
 bool HasCredential(std::string_view text) {
-  // A scheme has a space behind it. Most texts are neither, which these find out faster.
-  if (text.find(' ') == text.npos && text.find("eyJ") == text.npos) return false;
+  // A scheme has a space behind it. Most texts have neither that nor the rarest letter of a token's start, which is
+  // found out faster.
+  if (text.find(' ') == text.npos && text.find('J') == text.npos) return false;
   const Place place = Find(text);
   return place.begin != place.end;
 }
