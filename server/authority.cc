@@ -18,9 +18,7 @@
 namespace livekit::token {
 namespace {
 
-void SetTime(Time time, google::protobuf::Timestamp& out) {
-  out.set_seconds(UnixSeconds(time));
-}
+void SetTime(Time time, google::protobuf::Timestamp& out) { out.set_seconds(UnixSeconds(time)); }
 
 void NoteService(const absl::StatusOr<const ServiceRules*>& service, AuditEvent& event) {
   if (service.ok()) event.caller = (*service)->name;
