@@ -159,7 +159,7 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   // Unlike shutdown() this also throws away what has come and not been read, up to 6 MiB.
   sockaddr none{};
   none.sa_family = AF_UNSPEC;
-  connect(own.get(), &none, sizeof none);
+  (void)connect(own.get(), &none, sizeof none);
   const std::string address = PeerAddress(connection.peer);
   if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
   static FloodLimit limit;
