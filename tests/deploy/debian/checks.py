@@ -240,11 +240,13 @@ class Checks:
 
     def audit_is_rotated(self):
         audit = "audit: { file: /var/log/livekit-token/audit.jsonl }"
+        issued = lambda: "issued" in self.machine.run(
+            "cat", "/var/log/livekit-token/audit.jsonl", check=False).stdout
         self.machine.shell(f"echo '{audit}' >> {ETC}/server/server.yaml && systemctl restart {SERVER}")
         eventually(lambda: self.mint()[0] == "201", 20, "the gateway finds the server again")
+        eventually(issued, 10, "the token is in the audit file")
         self.machine.run("logrotate", "--force", "/etc/logrotate.d/livekit-token-service")
-        eventually(lambda: self.must_mint() and "issued" in self.machine.run(
-            "cat", "/var/log/livekit-token/audit.jsonl", check=False).stdout, 10, "a new audit file is written")
+        eventually(lambda: self.must_mint() and issued(), 10, "a new audit file is written")
         assert "issued" in self.machine.output("cat", "/var/log/livekit-token/audit.jsonl.1")
         owner = self.machine.output("stat", "--format=%U:%G %a", "/var/log/livekit-token/audit.jsonl")
         assert owner == "_livekit-token:_livekit-token 600", owner
