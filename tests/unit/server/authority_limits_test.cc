@@ -344,7 +344,8 @@ TEST_F(AuthorityLimitsTest, LimitsAreOnWithoutBeingAskedFor) {
   options.environment = testing::NoEnvironment();
   config::v1::ServerConfig config = testing::ServerConfigOf(testing::InDir(dir_, testing::kServerYaml));
   config.clear_rate_limits();
-  const RateLimits& limits = BuildAuthorityState(config, options).state->rate_limits;
+  const auto state = BuildAuthorityState(config, options).state;
+  const RateLimits& limits = state->rate_limits;
   EXPECT_EQ(limits[LimitScope::kPerPrincipal], (Rate{50, seconds(1), 100}));
   EXPECT_EQ(limits[LimitScope::kPerAddress], (Rate{200, seconds(1), 400}));
   EXPECT_EQ(limits[LimitScope::kPerService], (Rate{10000, seconds(1), 20000}));
