@@ -364,7 +364,8 @@ TEST(DevLimitsTest, DevelopmentModeHasNone) {
   BuildOptions options;
   options.environment = testing::NoEnvironment();
   options.dev = true;
-  const RateLimits& limits = BuildAuthorityState(DevConfig(testing::NoEnvironment()), options).state->rate_limits;
+  const auto state = BuildAuthorityState(DevConfig(testing::NoEnvironment()), options).state;
+  const RateLimits& limits = state->rate_limits;
   for (const auto& rate : limits.rates) EXPECT_FALSE(rate.has_value());
   EXPECT_EQ(limits.max_in_flight, 0);
 }
