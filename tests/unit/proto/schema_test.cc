@@ -112,7 +112,7 @@ TEST_F(Schema, HasEveryMessageWithEveryFieldAndNoOther) {
     known.insert(name);
     ASSERT_EQ(messages_.count(name), 1u) << name;
     const Descriptor* type = messages_[name];
-    EXPECT_EQ("protobufs/" + type->file()->name(), expected["file"]) << name;
+    EXPECT_EQ("protobufs/" + type->file()->name(), expected["file"].get<std::string>()) << name;
     EXPECT_EQ(type->options().deprecated(), expected["deprecated"].get<bool>()) << name;
     std::set<int> numbers;
     for (const auto& field : expected["fields"]) {
@@ -152,7 +152,7 @@ TEST_F(Schema, HasEveryEnumWithEveryValueAndNoOther) {
     known.insert(name);
     ASSERT_EQ(enums_.count(name), 1u) << name;
     const EnumDescriptor* type = enums_[name];
-    EXPECT_EQ("protobufs/" + type->file()->name(), expected["file"]) << name;
+    EXPECT_EQ("protobufs/" + type->file()->name(), expected["file"].get<std::string>()) << name;
     EXPECT_EQ(type->options().allow_alias(), expected["allow_alias"].get<bool>()) << name;
     for (const auto& value : expected["values"]) {
       const auto* compiled = type->FindValueByName(value["name"]);

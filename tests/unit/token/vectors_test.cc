@@ -98,7 +98,7 @@ TEST(Vectors, VerifyForm) {
     const Verdict verdict = verifier.VerifyJoin(token, kNowTime);
     EXPECT_EQ(verdict.ok(), ExpectsToken(vector)) << Describe(verdict.reason);
     if (vector["expect"].contains("identity")) {
-      EXPECT_EQ(verdict.token->grants().identity(), vector["expect"]["identity"]);
+      EXPECT_EQ(verdict.token->grants().identity(), vector["expect"]["identity"].get<std::string>());
     }
     // These are good tokens with which nobody can join.
     const bool only_join =
