@@ -1,10 +1,6 @@
 #include "server/audit.h"
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
-
 #include <utility>
-#include <vector>
 
 #include "base/text.h"
 #include "server/admission.h"
@@ -23,6 +19,12 @@ class Line {
     Begin(name);
     AppendLogString(value, text_);
   }
+  // Of words, times and ids that are made here: nothing in them is to be escaped or redacted.
+  void AddOwn(std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    Begin(name);
+    text_.append("\"").append(value).append("\"");
+  }
   void Add(std::string_view name, int value) {
     if (value == 0) return;
     Begin(name);
@@ -36,10 +38,37 @@ class Line {
  private:
   static constexpr std::size_t kUsual = 768;  // bytes
 
-  void Begin(std::string_view name) { text_.append(text_.empty() ? "{\"" : ",\"").append(name).append("\":"); }
+  void Begin(std::string_view name) { text_.append(text_.empty() ? "{\"" : ",\"", 2).append(name).append("\":", 2); }
 
   std::string text_;
 };
+
+// A grant that is true or false.
+struct VideoFlag {
+  std::string_view name;
+  bool (v1::VideoGrant::*get)() const;
+};
+
+// All of them, in the order of their numbers. Reflection would find them too, at a tenth of the cost of a token.
+constexpr VideoFlag kVideoFlags[] = {
+    {"room_create", &v1::VideoGrant::room_create},
+    {"room_list", &v1::VideoGrant::room_list},
+    {"room_record", &v1::VideoGrant::room_record},
+    {"room_admin", &v1::VideoGrant::room_admin},
+    {"room_join", &v1::VideoGrant::room_join},
+    {"can_publish", &v1::VideoGrant::can_publish},
+    {"can_subscribe", &v1::VideoGrant::can_subscribe},
+    {"can_publish_data", &v1::VideoGrant::can_publish_data},
+    {"can_update_own_metadata", &v1::VideoGrant::can_update_own_metadata},
+    {"ingress_admin", &v1::VideoGrant::ingress_admin},
+    {"hidden", &v1::VideoGrant::hidden},
+    {"recorder", &v1::VideoGrant::recorder},
+    {"agent", &v1::VideoGrant::agent},
+    {"can_subscribe_metrics", &v1::VideoGrant::can_subscribe_metrics},
+    {"can_manage_agent_session", &v1::VideoGrant::can_manage_agent_session},
+};
+
+constexpr std::size_t kUsualNames = 128;  // bytes
 
 void AddName(std::string_view name, std::string& names) {
   if (!names.empty()) names.push_back(',');
@@ -49,15 +78,10 @@ void AddName(std::string_view name, std::string& names) {
 }  // namespace
 
 std::string SummarizeGrants(const v1::Grants& grants) {
-  // By reflection, so that a grant that LiveKit adds later is not forgotten here.
   std::string names;
-  const auto& video = grants.video();
-  const auto* reflection = v1::VideoGrant::GetReflection();
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection->ListFields(video, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_BOOL) continue;
-    if (reflection->GetBool(video, field)) AddName(field->name(), names);
+  names.reserve(kUsualNames);
+  for (const VideoFlag& flag : kVideoFlags) {
+    if ((grants.video().*flag.get)()) AddName(flag.name, names);
   }
   if (grants.has_sip()) AddName("sip", names);
   if (grants.has_agent()) AddName("agent", names);
@@ -94,27 +118,27 @@ void HideNames(const jose::HmacSha256& key, AuditEvent& event) {
 
 std::string FormatAuditEvent(const AuditEvent& event, Time time) {
   Line line;
-  line.Add("ts", FormatLogTime(time));
-  line.Add("event", "audit");
-  line.Add("outcome", event.outcome);
-  if (event.reason != v1::ERROR_REASON_UNSPECIFIED) line.Add("reason", v1::ErrorReason_Name(event.reason));
-  line.Add("method", event.method);
+  line.AddOwn("ts", FormatLogTime(time));
+  line.AddOwn("event", "audit");
+  line.AddOwn("outcome", event.outcome);
+  if (event.reason != v1::ERROR_REASON_UNSPECIFIED) line.AddOwn("reason", v1::ErrorReason_Name(event.reason));
+  line.AddOwn("method", event.method);
   line.Add("request_id", event.request_id);
-  line.Add("trace_id", event.trace_id);
+  line.AddOwn("trace_id", event.trace_id);
   line.Add("client", event.client);
   line.Add("caller", event.caller);
   line.Add("authenticator", event.authenticator);
   line.Add("principal", event.principal);
   line.Add("policy", event.policy);
-  line.Add("generation", event.generation);
+  line.AddOwn("generation", event.generation);
   line.Add("project", event.project);
   line.Add("key_id", event.key_id);
-  line.Add("jti", event.jti);
+  line.AddOwn("jti", event.jti);
   line.Add("identity", event.identity);
   line.Add("room", event.room);
   line.Add("grants", event.grants);
   line.Add("agents", event.agents);
-  if (event.expire_time) line.Add("expire_time", FormatLogTime(*event.expire_time));
+  if (event.expire_time) line.AddOwn("expire_time", FormatLogTime(*event.expire_time));
   return line.Take();
 }
 

@@ -32,9 +32,8 @@ void DropSilentProxy(Credentials& credentials) {
 // What an item of a batch says about its own request. The gateway has checked it; one that has not can only make its
 // own record wrong.
 CallContext CallContextOf(const TokenAuthority::RelayedItem& item) {
-  CallContext context;
-  context.request_id = IsRequestId(item.request_id()) ? item.request_id() : RandomName();
-  context.trace = TraceOf(item);
+  CallContext context{.request_id = IsRequestId(item.request_id()) ? item.request_id() : RandomName(),
+                      .trace = TraceOf(item)};
   if (const auto address = IpAddress::Parse(item.client_address())) context.peer_address = address->ToString();
   return context;
 }

@@ -1,10 +1,6 @@
 #include "server/rate_limiter.h"
 
 #include <algorithm>
-#include <cstring>
-#include <string>
-
-#include "base/secret.h"
 
 namespace livekit::token {
 namespace {
@@ -25,25 +21,7 @@ std::int64_t CreditsPerMicrosecond(const Rate& rate) { return rate.count * (3600
 
 std::int64_t DivideUp(std::int64_t number, std::int64_t by) { return number / by + (number % by == 0 ? 0 : 1); }
 
-std::string RandomKey() {
-  std::string key(jose::HmacSha256::kSize, '\0');
-  RandomBytes(key.data(), key.size());
-  return key;
-}
-
 }  // namespace
-
-RateLimiter::RateLimiter() : hash_(RandomKey()) {}
-
-std::uint64_t RateLimiter::HashOf(LimitScope scope, std::string_view key) const {
-  std::string message(1, static_cast<char>(scope));
-  message += key;
-  std::array<unsigned char, jose::HmacSha256::kSize> code;
-  hash_.Sign(message, code.data());
-  std::uint64_t hash;
-  std::memcpy(&hash, code.data(), sizeof hash);
-  return hash;
-}
 
 void RateLimiter::MakeRoom(Shard& shard, std::size_t capacity, std::int64_t now) {
   // Two go for one that comes, so that those that say nothing do not stay for long.
@@ -77,7 +55,7 @@ std::optional<RateLimiter::Delay> RateLimiter::Take(LimitScope scope, std::strin
                                                     const Rate& rate, SteadyTime now) {
   if (cost <= 0) return std::nullopt;
   if (cost > rate.burst) return kNever;
-  const std::uint64_t hash = HashOf(scope, key);
+  const std::uint64_t hash = hash_(key);
   const std::int64_t micros = std::chrono::floor<microseconds>(now.time_since_epoch()).count();
   const std::int64_t gain = CreditsPerMicrosecond(rate);
   const std::int64_t most = rate.burst * kTokenCredits;

@@ -12,7 +12,7 @@
 #include <unordered_map>
 
 #include "base/clock.h"
-#include "jose/hmac_signer.h"
+#include "base/sip_hash.h"
 #include "server/rate.h"
 #include "service/limits.h"
 
@@ -36,7 +36,7 @@ class RateLimiter {
   // The delay of what costs more than the bucket ever holds.
   static constexpr Delay kNever = Delay::max();
 
-  RateLimiter();
+  RateLimiter() = default;
   RateLimiter(const RateLimiter&) = delete;
   RateLimiter& operator=(const RateLimiter&) = delete;
 
@@ -66,12 +66,11 @@ class RateLimiter {
     std::unordered_map<std::uint64_t, std::list<Bucket>::iterator> index;  // guarded by mutex
   };
 
-  std::uint64_t HashOf(LimitScope scope, std::string_view key) const;
   // The bucket, moved to the front; a full one if there was none.
   static Bucket& Find(Shard& shard, std::size_t capacity, std::uint64_t hash, const Rate& rate, std::int64_t now);
   static void MakeRoom(Shard& shard, std::size_t capacity, std::int64_t now);
 
-  const jose::HmacSha256 hash_;
+  const SipHash hash_;
   std::array<std::array<Shard, kShards>, kRateScopes> shards_;
 };
 

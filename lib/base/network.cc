@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace livekit::token {
 namespace {
@@ -56,8 +57,11 @@ std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
 }
 
 std::string IpAddress::ToString() const {
+  const auto bytes = this->bytes();
+  // Many times faster than inet_ntop, which goes through printf; addresses of most clients are of this kind.
+  if (is_v4()) return absl::StrCat(bytes[0], ".", bytes[1], ".", bytes[2], ".", bytes[3]);
   char text[INET6_ADDRSTRLEN] = "";
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text, sizeof text);
+  inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
   return text;
 }
 

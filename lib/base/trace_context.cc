@@ -8,10 +8,11 @@
 namespace livekit::token {
 namespace {
 
+constexpr std::string_view kForm = "00-00000000000000000000000000000000-0000000000000000-00";
 constexpr char kHex[] = "0123456789abcdef";
 constexpr int kDefinedFlags = 0x03;  // sampled, and random-trace-id of level 2; others must be sent as zero
 
-bool IsHex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+constexpr bool IsHex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 int HexValue(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
@@ -19,12 +20,23 @@ int HexValue(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 void WriteRandomId(char* to, std::size_t size) {
   std::array<unsigned char, 16> random;
   RandomIdBytes(random.data(), size / 2);
-  for (std::size_t i = 0; i < size; ++i) to[i] = kHex[random[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
-  if (std::all_of(to, to + size, [](char c) { return c == '0'; })) to[size - 1] = '1';
+  unsigned any = 0;
+  for (std::size_t i = 0; i < size / 2; ++i) {
+    any |= random[i];
+    to[2 * i] = kHex[random[i] >> 4];
+    to[2 * i + 1] = kHex[random[i] & 15];
+  }
+  if (any == 0) to[size - 1] = '1';
 }
 
 bool IsId(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), IsHex) && text.find_first_not_of('0') != text.npos;
+  bool is_hex = true;
+  bool is_set = false;
+  for (const char c : text) {
+    is_hex &= IsHex(c);
+    is_set |= c != '0';
+  }
+  return is_hex && is_set;
 }
 
 bool IsTraceparent(std::string_view text) {
@@ -84,21 +96,21 @@ std::string JoinTracestate(std::span<const std::string_view> values) {
 
 }  // namespace
 
-TraceContext::TraceContext() {
-  constexpr std::string_view kForm = "00-00000000000000000000000000000000-0000000000000000-00";
-  std::copy(kForm.begin(), kForm.end(), text_.begin());
-  WriteRandomId(text_.data() + 3, 32);
+TraceContext::TraceContext() : TraceContext(kForm) { WriteRandomId(text_.data() + 3, 32); }
+
+TraceContext::TraceContext(std::string_view parent) {
+  std::copy(parent.begin(), parent.end(), text_.begin());
   WriteRandomId(text_.data() + 36, 16);
 }
 
 TraceContext TraceContext::Continue(std::span<const std::string_view> traceparents,
                                     std::span<const std::string_view> tracestates) {
-  TraceContext trace;
-  if (traceparents.size() != 1 || !IsTraceparent(traceparents.front())) return trace;
+  if (traceparents.size() != 1 || !IsTraceparent(traceparents.front())) return TraceContext();
   const std::string_view sent = traceparents.front();
+  TraceContext trace(sent);
   trace.continued_ = true;
-  std::copy(sent.begin() + 3, sent.begin() + 35, trace.text_.begin() + 3);
   std::copy(sent.begin() + 36, sent.begin() + 52, trace.parent_.begin());
+  trace.text_[53] = '0';
   trace.text_[54] = kHex[HexValue(sent[54]) & kDefinedFlags];
   trace.tracestate_ = JoinTracestate(tracestates);
   return trace;

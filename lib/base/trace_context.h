@@ -38,6 +38,9 @@ class TraceContext {
   const std::string& tracestate() const { return tracestate_; }
 
  private:
+  // Of the form of a traceparent; the span in it is replaced by ours.
+  explicit TraceContext(std::string_view parent);
+
   std::array<char, 55> text_;  // as a traceparent
   std::array<char, 16> parent_{};
   bool continued_ = false;

@@ -86,6 +86,24 @@ TEST(SummarizeGrants, NamesWhatIsTrue) {
   EXPECT_EQ(SummarizeGrants(grants), "room_join,can_subscribe,sip,kind=agent");
 }
 
+// A grant that LiveKit adds later must not be forgotten.
+TEST(SummarizeGrants, NamesEveryGrantThatCanBeTrue) {
+  const auto* reflection = v1::VideoGrant::GetReflection();
+  const auto* descriptor = v1::VideoGrant::descriptor();
+  std::string all;
+  v1::Grants every;
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const auto* field = descriptor->field(i);
+    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_BOOL) continue;
+    v1::Grants one;
+    reflection->SetBool(one.mutable_video(), field, true);
+    EXPECT_EQ(SummarizeGrants(one), field->name());
+    reflection->SetBool(every.mutable_video(), field, true);
+    all += (all.empty() ? "" : ",") + field->name();
+  }
+  EXPECT_EQ(SummarizeGrants(every), all);
+}
+
 TEST(HideNames, GivesTheSameTextForTheSameNameAndKey) {
   const jose::HmacSha256 key("key"), other("other");
   AuditEvent a = Full(), b = Full(), c = Full();
