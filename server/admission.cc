@@ -15,18 +15,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kInFlightDelay{1000};
 // What is longer need not be told exactly.
 constexpr milliseconds kMostDelay = std::chrono::hours(1);
-// Of an IPv6 address what one host gets (RFC 4291 section 2.5.4); the rest it can change at will.
-constexpr std::size_t kV6PrefixBytes = 8;
-
-std::string AddressKey(std::string_view address) {
-  const auto parsed = IpAddress::Parse(address);
-  if (!parsed) return "?";
-  const auto bytes = parsed->bytes();
-  std::string key(parsed->is_v4() ? "4" : "6");
-  key.append(bytes.begin(), parsed->is_v4() ? bytes.end() : bytes.begin() + kV6PrefixBytes);
-  return key;
-}
-
 // Names cannot run into subjects: their length stands before them.
 std::string PrincipalKey(char kind, const std::string& voucher, const std::string& subject) {
   return kind + std::to_string(voucher.size()) + ":" + voucher + subject;

@@ -97,9 +97,10 @@ void ConnectionGuard::Add(int fd) {
   changed_.notify_all();
 }
 
-bool ConnectionGuard::Recovering(const std::string& address) {
+bool ConnectionGuard::Waits(const std::string& address) {
   const std::lock_guard lock(mutex_);
-  return std::any_of(resets_.begin(), resets_.end(), [&](const Reset& reset) { return reset.address == address; });
+  return penalty_.Waits(address, SteadyClock::now()) ||
+         std::any_of(resets_.begin(), resets_.end(), [&](const Reset& reset) { return reset.address == address; });
 }
 
 void ConnectionGuard::Run() {
@@ -161,9 +162,11 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   none.sa_family = AF_UNSPEC;
   (void)connect(own.get(), &none, sizeof none);
   const std::string address = PeerAddress(connection.peer);
-  if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
+  const auto now = SteadyClock::now();
+  if (connection.id) resets_.push_back({address, *connection.id, now + kMostRecovery});
+  penalty_.Add(address, now);
   static FloodLimit limit;
-  const auto suppressed = limit.Admit(std::hash<std::string>()(address), FloodLimit::Clock::now());
+  const auto suppressed = limit.Admit(std::hash<std::string>()(address), now);
   if (!suppressed) return;
   Log(LogLevel::kWarn, "grpc_connection_aborted",
       {{"peer_ip", std::string_view(address)},

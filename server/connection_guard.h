@@ -13,6 +13,7 @@
 
 #include "http/socket.h"
 #include "server/channelz.h"
+#include "server/reset_penalty.h"
 #include "service/limits.h"
 #include "service/metrics.h"
 
@@ -47,9 +48,9 @@ class ConnectionGuard {
 
   // Watches a TCP connection from now on, until it ends. gRPC owns `fd` and may close it at any time.
   void Add(int fd);
-  // Whether gRPC still has to clear up after a connection from this address (as http::Accept has it) that was reset.
-  // Who connected anew meanwhile would add to it faster than it is done.
-  bool Recovering(const std::string& address);
+  // Whether new connections from this address (as http::Accept has it) have to wait: while gRPC clears up after one
+  // that was reset, since they would add to it faster than it is done, and as ResetPenalty says.
+  bool Waits(const std::string& address);
 
  private:
   struct Connection {
@@ -78,6 +79,7 @@ class ConnectionGuard {
   bool ending_ = false;                              // guarded by mutex_
   std::unordered_map<int, Connection> connections_;  // guarded by mutex_
   std::vector<Reset> resets_;                        // that gRPC still knows; guarded by mutex_
+  ResetPenalty penalty_;                             // guarded by mutex_
   std::thread thread_;
 };
 

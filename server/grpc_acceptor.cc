@@ -104,7 +104,7 @@ bool GrpcAcceptor::AcceptAll(int listener, bool& lost) {
         Reset(std::move(accepted.fd));
         continue;
       }
-      if (guard_.Recovering(accepted.peer_address)) {
+      if (guard_.Waits(accepted.peer_address)) {
         held_.push_back({listener, std::move(accepted)});
       } else {
         HandOver(listener, std::move(accepted.fd));
@@ -133,7 +133,7 @@ void GrpcAcceptor::HandOver(int listener, http::Fd fd) {
 void GrpcAcceptor::HandOverHeld() {
   // Over a copy: what is handed over may take long.
   for (Held& held : std::exchange(held_, {})) {
-    if (guard_.Recovering(held.accepted.peer_address)) {
+    if (guard_.Waits(held.accepted.peer_address)) {
       held_.push_back(std::move(held));
     } else {
       HandOver(held.listener, std::move(held.accepted.fd));

@@ -46,7 +46,7 @@ class GrpcAcceptor {
   GrpcAcceptor(http::Listeners listeners, std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
                Metrics& metrics, std::function<void()> lost);
 
-  // A connection from an address that gRPC still clears up after.
+  // A connection from an address that has to wait.
   struct Held {
     int listener;
     http::Accepted accepted;

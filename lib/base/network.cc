@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr unsigned kMappedBits = 96;
+constexpr std::size_t kV6HostBytes = 8;
 
 // Decimal digits without leading zero, at most `most`.
 std::optional<unsigned> ParsePrefixLength(std::string_view text, unsigned most) {
@@ -63,6 +64,15 @@ std::string IpAddress::ToString() const {
   char text[INET6_ADDRSTRLEN] = "";
   inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
   return text;
+}
+
+std::string AddressKey(std::string_view address) {
+  const auto parsed = IpAddress::Parse(address);
+  if (!parsed) return "?";
+  const auto bytes = parsed->bytes();
+  std::string key(parsed->is_v4() ? "4" : "6");
+  key.append(bytes.begin(), parsed->is_v4() ? bytes.end() : bytes.begin() + kV6HostBytes);
+  return key;
 }
 
 absl::StatusOr<Network> Network::Parse(std::string_view text) {

@@ -35,6 +35,11 @@ class IpAddress {
   std::size_t size_ = 0;
 };
 
+// Bytes that stand for whoever has this address: an IPv4 address as a whole, of IPv6 the first 64 bits, which one host
+// gets (RFC 4291 section 2.5.4) and within which it can change its address at will. The same for everything that is no
+// address.
+std::string AddressKey(std::string_view address);
+
 // All addresses that begin with the same bits. A network of one family holds no address of the other.
 class Network {
  public:

@@ -1,7 +1,7 @@
 """Floods of HTTP/2 frames, as fast as a program can send them, from peers that never acknowledge settings.
 
-Usage: floods.py HOST PORT KIND CONNECTIONS SECONDS; prints how many frames were sent. When a connection ends, it
-makes another.
+Usage: floods.py HOST PORT SOURCE KIND CONNECTIONS SECONDS; prints how many frames were sent. They come from the address
+SOURCE; when a connection ends, another is made.
 """
 
 import contextlib
@@ -60,12 +60,12 @@ def read_all(connection):
             pass
 
 
-def flood(host, port, kind, end):
+def flood(host, port, source, kind, end):
     """How many batches were sent by then."""
     sent = 0
     while time.monotonic() < end:
         try:
-            connection = http2.Connection(host, port)
+            connection = http2.Connection(host, port, source=source)
         except OSError:
             time.sleep(0.01)
             continue
@@ -83,12 +83,12 @@ def flood(host, port, kind, end):
 
 
 def main():
-    host, port, kind, count, seconds = sys.argv[1:]
+    host, port, source, kind, count, seconds = sys.argv[1:]
     end = time.monotonic() + float(seconds)
     sent = []
 
     def run():
-        sent.append(flood(host, int(port), kind, end))
+        sent.append(flood(host, int(port), source, kind, end))
 
     threads = [threading.Thread(target=run) for _ in range(int(count))]
     for thread in threads:

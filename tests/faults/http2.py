@@ -52,8 +52,8 @@ def message(body):
 class Connection:
     """One to a gRPC port; `context` (of ssl) makes it TLS."""
 
-    def __init__(self, host, port, context=None, server_name=None, timeout=5):
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, host, port, context=None, server_name=None, timeout=5, source=None):
+        self.socket = socket.create_connection((host, port), timeout, source and (source, 0))
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_hostname=server_name)
         self.stream = 1

@@ -133,6 +133,21 @@ TEST_F(ConnectionGuardTest, ServesOthersWhenOneWasReset) {
   EXPECT_EQ(other.ReadBytes(9).size(), 9U);
 }
 
+TEST_F(ConnectionGuardTest, LetsWhoHasFloodedWait) {
+  const std::string settings = Frame(Http2Frame::kSettings, 0, 0, std::string("\0\4\0\0\377\377", 6));
+  std::string frames = Preface();
+  while (frames.size() <= ConnectionGuard::kWithoutStream + (64 << 10)) frames += settings;
+  RawClient hostile(port());
+  hostile.Send(frames);
+  ASSERT_TRUE(Ends(hostile, true));
+  const auto reset = std::chrono::steady_clock::now();
+  RawClient again(port());
+  ASSERT_TRUE(again.Send(Preface()));
+  EXPECT_EQ(again.ReadBytes(9).size(), 9U);
+  // The guard closed the connection somewhat before this test knew.
+  EXPECT_GE(std::chrono::steady_clock::now() - reset, ResetPenalty::kFirst / 2);
+}
+
 // gRPC's own limit holds only for clients that acknowledge settings, which these do not.
 TEST_F(ConnectionGuardTest, CallsMayHaveSoMuchMetadata) {
   const std::string name = "x-filler";
