@@ -109,7 +109,10 @@ class Load {
       Prepare(due, "x-caller-authorization", *call);
       stub_->async()->MintAccessToken(
           &call->context, &call->request, &call->response,
-          [this, call](const grpc::Status& status) { Finish(call->due, status, call->response.token()); });
+          [this, call](const grpc::Status& status) mutable {
+            Finish(call->due, status, call->response.token());
+            End(call);
+          });
     } else {
       auto call = std::make_shared<Call<v1::IssueParticipantTokenRequest, v1::IssueParticipantTokenResponse>>();
       auto& request = *call->request.mutable_request();
@@ -118,7 +121,10 @@ class Load {
       Prepare(due, "authorization", *call);
       stub_->async()->IssueParticipantToken(
           &call->context, &call->request, &call->response,
-          [this, call](const grpc::Status& status) { Finish(call->due, status, call->response.participant_token()); });
+          [this, call](const grpc::Status& status) mutable {
+            Finish(call->due, status, call->response.participant_token());
+            End(call);
+          });
     }
   }
 
@@ -139,6 +145,13 @@ class Load {
       if (!problem.empty()) outcome = problem;
     }
     tally_.Count(outcome, outcome == "OK", due.due, detail);
+  }
+
+  // The context holds the channel, whose last owner must be this object and not this thread of gRPC: it would wait for
+  // itself and free gRPC's queue twice.
+  template <typename Call>
+  void End(std::shared_ptr<Call>& call) {
+    call.reset();
     std::lock_guard<std::mutex> lock(mutex_);
     if (--in_flight_ == 0) changed_.notify_all();
   }

@@ -14,7 +14,7 @@ from processes import Cluster, Failed
 from scenario import Result, control, loads, scenario
 
 CONNECTIONS = 2
-SECONDS = 10
+SECONDS = 8
 STREAMS = 700  # that one connection may have, connections.cc
 MOST_MEMORY = 24  # MiB
 MOST_OF_FLOODS = 400  # MiB; what two connections at full speed reach before they are reset varies from run to run

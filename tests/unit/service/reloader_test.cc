@@ -220,7 +220,7 @@ TEST_F(ReloaderTest, WatchesAFolderThatWasMadeAnewWithTheSameFiles) {
   Write("next/a", "1"), Write("next/b", "1");
   Start();
   reloader_->Reload();  // it watches when this has been done
-  ASSERT_TRUE(AwaitRounds(1));
+  ASSERT_TRUE(Await([&] { return rounds_ > 0; }));
   const int rounds = rounds_;
   ASSERT_EQ(renameat2(AT_FDCWD, Path("folder").c_str(), AT_FDCWD, Path("next").c_str(), RENAME_EXCHANGE), 0);
   ASSERT_TRUE(Await([&] { return rounds_ > rounds; }));
