@@ -107,24 +107,22 @@ class Load {
       grants.mutable_video()->set_room_join(true);
       grants.mutable_video()->set_room(options_.room);
       Prepare(due, "x-caller-authorization", *call);
-      stub_->async()->MintAccessToken(
-          &call->context, &call->request, &call->response,
-          [this, call](const grpc::Status& status) mutable {
-            Finish(call->due, status, call->response.token());
-            End(call);
-          });
+      stub_->async()->MintAccessToken(&call->context, &call->request, &call->response,
+                                      [this, call](const grpc::Status& status) mutable {
+                                        Finish(call->due, status, call->response.token());
+                                        End(call);
+                                      });
     } else {
       auto call = std::make_shared<Call<v1::IssueParticipantTokenRequest, v1::IssueParticipantTokenResponse>>();
       auto& request = *call->request.mutable_request();
       request.set_room_name(options_.room);
       request.set_participant_identity(due.identity());
       Prepare(due, "authorization", *call);
-      stub_->async()->IssueParticipantToken(
-          &call->context, &call->request, &call->response,
-          [this, call](const grpc::Status& status) mutable {
-            Finish(call->due, status, call->response.participant_token());
-            End(call);
-          });
+      stub_->async()->IssueParticipantToken(&call->context, &call->request, &call->response,
+                                            [this, call](const grpc::Status& status) mutable {
+                                              Finish(call->due, status, call->response.participant_token());
+                                              End(call);
+                                            });
     }
   }
 
