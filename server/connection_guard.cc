@@ -126,13 +126,18 @@ void ConnectionGuard::Sweep() {
 }
 
 bool ConnectionGuard::Ended(int fd, Connection& connection) {
-  if (CookieOf(fd) != connection.cookie) return true;
-  const auto taken = BytesTaken(fd);
-  if (!taken) return true;
-  if (*taken < connection.examined + kExamineEvery) return false;
+  const auto taken = CookieOf(fd) == connection.cookie ? BytesTaken(fd) : std::nullopt;
+  if (!taken) {
+    NoteEnd(connection);
+    return true;
+  }
+  // Looked at again and again, since gRPC may have read a request that it has not yet understood.
+  const bool idle = connection.started == 0 && *taken > kIdleBytes;
+  if (*taken < connection.examined + kExamineEvery && !idle) return false;
   connection.examined = *taken;
   // One that gRPC does not know is in a handshake, or gRPC ends it but goes on reading.
   const StreamCounts streams = StreamsOf(connection).value_or(StreamCounts{});
+  connection.started = std::max(connection.started, streams.started);
   if (*taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams.started)) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
@@ -140,6 +145,11 @@ bool ConnectionGuard::Ended(int fd, Connection& connection) {
   if (streams.live <= kMostStreams) return false;
   Close(fd, connection, GrpcAbuse::kStreams);
   return true;
+}
+
+void ConnectionGuard::NoteEnd(const Connection& connection) {
+  if (connection.started > 0 || connection.examined <= kIdleBytes) return;
+  penalty_.Add(PeerAddress(connection.peer), SteadyClock::now());
 }
 
 std::optional<StreamCounts> ConnectionGuard::StreamsOf(Connection& connection) {

@@ -36,6 +36,9 @@ class ConnectionGuard {
   // user may have a gateway send large requests whose refusals are small.
   static constexpr std::uint64_t kWithoutStream = 1 << 20;
   static constexpr std::uint64_t kPerStream = limits::kRequestMessageBytes + limits::kMetadataBytes;
+  // From a connection that ends without ever having had a stream: more than this is a flood that gRPC has ended itself,
+  // such as one of pings. Whoever made it waits as if it had been reset. Keepalive takes ten hours to come this far.
+  static constexpr std::uint64_t kIdleBytes = 64 << 10;
   // How long an address waits at most for gRPC to clear up.
   static constexpr std::chrono::seconds kMostRecovery{5};
 
@@ -57,6 +60,7 @@ class ConnectionGuard {
     std::uint64_t cookie;            // tells it from any other that gets the same descriptor
     std::string peer;                // as gRPC writes it
     std::uint64_t examined = 0;      // bytes that had come when its streams were last looked at
+    std::int64_t started = 0;        // streams, at that time
     std::optional<std::int64_t> id;  // gRPC's
   };
 
@@ -70,6 +74,8 @@ class ConnectionGuard {
   void Sweep();
   // Whether the connection has ended, by itself or by this.
   bool Ended(int fd, Connection& connection);
+  // Notes one that has ended by itself.
+  void NoteEnd(const Connection& connection);
   static std::optional<StreamCounts> StreamsOf(Connection& connection);
   void Close(int fd, const Connection& connection, GrpcAbuse reason);
 

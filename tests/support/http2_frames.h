@@ -7,7 +7,14 @@
 
 namespace livekit::token::testing {
 
-enum class Http2Frame : std::uint8_t { kData = 0, kHeaders = 1, kSettings = 4, kWindowUpdate = 8, kContinuation = 9 };
+enum class Http2Frame : std::uint8_t {
+  kData = 0,
+  kHeaders = 1,
+  kSettings = 4,
+  kPing = 6,
+  kWindowUpdate = 8,
+  kContinuation = 9
+};
 inline constexpr std::uint8_t kEndStream = 1;
 inline constexpr std::uint8_t kEndHeaders = 4;
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "authority_fixture.h"
 #include "base/address.h"
@@ -131,6 +132,23 @@ TEST_F(ConnectionGuardTest, ServesOthersWhenOneWasReset) {
   RawClient other(port());
   ASSERT_TRUE(other.Send(Preface()));
   EXPECT_EQ(other.ReadBytes(9).size(), 9U);
+}
+
+// gRPC itself ends a connection that pings without reason.
+TEST_F(ConnectionGuardTest, LetsWhoHasPingedWait) {
+  std::string frames = Preface();
+  while (frames.size() <= 3 * ConnectionGuard::kIdleBytes)
+    frames += Frame(Http2Frame::kPing, 0, 0, std::string(8, '0'));
+  RawClient hostile(port());
+  hostile.Send(frames);
+  ASSERT_TRUE(Ends(hostile, true));
+  const auto ended = std::chrono::steady_clock::now();
+  // The guard sees it within a few sweeps.
+  std::this_thread::sleep_for(6 * ConnectionGuard::kInterval);
+  RawClient again(port());
+  ASSERT_TRUE(again.Send(Preface()));
+  EXPECT_EQ(again.ReadBytes(9).size(), 9U);
+  EXPECT_GE(std::chrono::steady_clock::now() - ended, ResetPenalty::kFirst / 2);
 }
 
 TEST_F(ConnectionGuardTest, LetsWhoHasFloodedWait) {
