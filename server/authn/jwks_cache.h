@@ -17,14 +17,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/clock.h"
 #include "jose/jwk.h"
 #include "jose/verification_key.h"
 #include "server/authn/key_source.h"
 
 namespace livekit::token {
-
-// Time that nobody sets: keys must not age by an hour because a clock was wrong.
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct JwksCacheOptions {
   std::string issuer;  // for the log
@@ -59,7 +57,7 @@ struct JwksState {
   std::uint64_t failures = 0;
 };
 
-// The keys of one issuer.
+// The keys of one issuer. Times are steady: keys must not age by an hour because a clock was wrong.
 //
 // * Refreshes come by schedule: after `refresh_interval`, or after the document's lifetime if that is shorter (but at
 //   least a minute) or longer (but at most an hour). The refresh hint of a SPIFFE bundle is a lifetime too; the shorter
