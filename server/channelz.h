@@ -16,6 +16,7 @@ struct StreamCounts {
   std::int64_t started = 0;
   // Those that are open, and those that have been reset but whose call has not ended yet.
   std::int64_t live = 0;
+  std::int64_t messages = 0;  // requests that calls have been given
 };
 
 // Of a connection; nothing if there is no such connection any more.

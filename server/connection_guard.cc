@@ -63,15 +63,21 @@ std::string PeerOf(int fd) {
   return std::string("ipv6:%5B") + text.data() + "%5D:" + port;
 }
 
+// Bytes that have come and nobody has taken.
+std::optional<std::uint64_t> BytesWaiting(int fd) {
+  int waiting = 0;
+  if (ioctl(fd, SIOCINQ, &waiting) != 0) return {};
+  return static_cast<std::uint64_t>(waiting);
+}
+
 // Bytes that gRPC has taken.
 std::optional<std::uint64_t> BytesTaken(int fd) {
   tcp_info info{};
   socklen_t size = sizeof info;
-  int waiting = 0;
   // In this order, since what comes in between must not count as waiting only.
-  if (ioctl(fd, SIOCINQ, &waiting) != 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
-  const auto unread = static_cast<std::uint64_t>(waiting);
-  return info.tcpi_bytes_received > unread ? info.tcpi_bytes_received - unread : 0;
+  const auto waiting = BytesWaiting(fd);
+  if (!waiting || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+  return info.tcpi_bytes_received > *waiting ? info.tcpi_bytes_received - *waiting : 0;
 }
 
 }  // namespace
@@ -92,7 +98,10 @@ void ConnectionGuard::Add(int fd) {
   if (cookie == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    connections_.insert_or_assign(fd, Connection{.cookie = cookie, .peer = PeerOf(fd), .id = {}});
+    const auto now = SteadyClock::now();
+    Connection& connection = connections_[fd];
+    NoteEnd(connection);  // of the one that had the descriptor before, if any
+    connection = {.cookie = cookie, .peer = PeerOf(fd), .begin = now, .window = now, .id = {}};
   }
   changed_.notify_all();
 }
@@ -103,26 +112,38 @@ bool ConnectionGuard::Waits(const std::string& address) {
          std::any_of(resets_.begin(), resets_.end(), [&](const Reset& reset) { return reset.address == address; });
 }
 
+bool ConnectionGuard::Floods(int fd, const std::string& address) {
+  if (BytesWaiting(fd).value_or(0) <= kWithoutStream) return false;
+  const std::lock_guard lock(mutex_);
+  NoteReset(address, GrpcAbuse::kBytes);
+  return true;
+}
+
 void ConnectionGuard::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return ending_ || !connections_.empty() || !resets_.empty(); });
-    const auto used = CpuTime();
-    Sweep();
     // A twentieth of a processor, unless that would be too late for a flood.
-    const auto pause = std::clamp<SteadyClock::duration>(20 * (CpuTime() - used), kInterval, 5 * kInterval);
+    const auto twentieth = 20 * Sweep();
+    const auto pause = busy_ ? std::clamp<SteadyClock::duration>(twentieth, kShortInterval, kInterval)
+                             : std::clamp<SteadyClock::duration>(twentieth, kInterval, 5 * kInterval);
+    const auto begin = SteadyClock::now();
     if (changed_.wait_for(lock, pause, [this] { return ending_; })) return;
+    if (const auto now = SteadyClock::now(); now - begin > pause + kHalt) lenient_until_ = now + 2 * kHalt;
   }
 }
 
-void ConnectionGuard::Sweep() {
+SteadyClock::duration ConnectionGuard::Sweep() {
   const auto cleared = std::erase_if(
       resets_, [now = SteadyClock::now()](const Reset& reset) { return now > reset.end || !CountStreams(reset.id); });
   // Otherwise the C library keeps what each flood took, in the arenas of several threads.
-  if (cleared != 0) malloc_trim(0);
+  if (cleared != 0 && resets_.empty()) malloc_trim(0);
+  const auto used = CpuTime();
+  busy_ = false;
   for (auto it = connections_.begin(); it != connections_.end();) {
     it = Ended(it->first, it->second) ? connections_.erase(it) : std::next(it);
   }
+  return CpuTime() - used;
 }
 
 bool ConnectionGuard::Ended(int fd, Connection& connection) {
@@ -132,24 +153,46 @@ bool ConnectionGuard::Ended(int fd, Connection& connection) {
     return true;
   }
   // Looked at again and again, since gRPC may have read a request that it has not yet understood.
-  const bool idle = connection.started == 0 && *taken > kIdleBytes;
-  if (*taken < connection.examined + kExamineEvery && !idle) return false;
+  const bool idle = connection.started == 0 && *taken > kWithoutStream;
+  if (*taken < connection.examined + kExamineEvery && !idle && !connection.busy) return false;
   connection.examined = *taken;
   // One that gRPC does not know is in a handshake, or gRPC ends it but goes on reading.
   const StreamCounts streams = StreamsOf(connection).value_or(StreamCounts{});
   connection.started = std::max(connection.started, streams.started);
-  if (*taken > kWithoutStream + kPerStream * static_cast<std::uint64_t>(streams.started)) {
+  if (*taken > MostBytes(connection)) {
     Close(fd, connection, GrpcAbuse::kBytes);
     return true;
   }
-  if (streams.live <= kMostStreams) return false;
+  if (!TooMany(connection, streams)) return false;
   Close(fd, connection, GrpcAbuse::kStreams);
   return true;
 }
 
+bool ConnectionGuard::TooMany(Connection& connection, const StreamCounts& streams) {
+  const auto now = SteadyClock::now();
+  const std::int64_t silent = streams.started - streams.messages;
+  if (now - connection.window > kWindow) {
+    connection.window = now;
+    connection.silent = silent;
+  }
+  const std::int64_t lately = silent - connection.silent;
+  connection.busy = std::max(streams.live, lately) > kManyStreams;
+  if (!connection.busy) return false;
+  busy_ = true;
+  if (streams.live > kMostStreams) return true;
+  if (now < lenient_until_) return false;
+  return lately > (penalty_.Knows(PeerAddress(connection.peer)) ? kMostSilentStreamsAgain : kMostSilentStreams);
+}
+
 void ConnectionGuard::NoteEnd(const Connection& connection) {
-  if (connection.started > 0 || connection.examined <= kIdleBytes) return;
+  if (connection.examined <= MostBytes(connection)) return;
   penalty_.Add(PeerAddress(connection.peer), SteadyClock::now());
+}
+
+std::uint64_t ConnectionGuard::MostBytes(const Connection& connection) {
+  const auto age = std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - connection.begin);
+  return kWithoutStream + kPerSecond * static_cast<std::uint64_t>(age.count()) +
+         kPerStream * static_cast<std::uint64_t>(connection.started);
 }
 
 std::optional<StreamCounts> ConnectionGuard::StreamsOf(Connection& connection) {
@@ -166,14 +209,18 @@ void ConnectionGuard::Close(int fd, const Connection& connection, GrpcAbuse reas
   // A descriptor of our own, which nobody else closes and opens anew meanwhile.
   const http::Fd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!own.valid() || CookieOf(own.get()) != connection.cookie) return;
-  metrics_.GrpcConnectionAborted(reason);
+  const std::string address = PeerAddress(connection.peer);
+  NoteReset(address, reason);
   // Unlike shutdown() this also throws away what has come and not been read, up to 6 MiB.
   sockaddr none{};
   none.sa_family = AF_UNSPEC;
   (void)connect(own.get(), &none, sizeof none);
-  const std::string address = PeerAddress(connection.peer);
+  if (connection.id) resets_.push_back({address, *connection.id, SteadyClock::now() + kMostRecovery});
+}
+
+void ConnectionGuard::NoteReset(const std::string& address, GrpcAbuse reason) {
+  metrics_.GrpcConnectionAborted(reason);
   const auto now = SteadyClock::now();
-  if (connection.id) resets_.push_back({address, *connection.id, now + kMostRecovery});
   penalty_.Add(address, now);
   static FloodLimit limit;
   const auto suppressed = limit.Admit(std::hash<std::string>()(address), now);

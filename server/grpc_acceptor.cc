@@ -133,7 +133,9 @@ void GrpcAcceptor::HandOver(int listener, http::Fd fd) {
 void GrpcAcceptor::HandOverHeld() {
   // Over a copy: what is handed over may take long.
   for (Held& held : std::exchange(held_, {})) {
-    if (guard_.Waits(held.accepted.peer_address)) {
+    if (guard_.Floods(held.accepted.fd.get(), held.accepted.peer_address)) {
+      Reset(std::move(held.accepted.fd));
+    } else if (guard_.Waits(held.accepted.peer_address)) {
       held_.push_back(std::move(held));
     } else {
       HandOver(held.listener, std::move(held.accepted.fd));

@@ -16,8 +16,9 @@ namespace livekit::token {
 // Thread safety: none.
 class ResetPenalty {
  public:
-  // After the first reset; twice as long after each further one, up to kMost.
+  // After the first reset; kTimes as long after each further one, up to kMost.
   static constexpr std::chrono::seconds kFirst{1};
+  static constexpr int kTimes = 8;
   static constexpr std::chrono::seconds kMost{32};
   // Without a reset for so long an address is forgotten, and the one that was reset least recently when there are more
   // than kMostAddresses.
@@ -27,11 +28,13 @@ class ResetPenalty {
   // A connection from this address has been reset.
   void Add(std::string_view address, SteadyTime now);
   bool Waits(std::string_view address, SteadyTime now) const;
+  // Whether one has been reset that has not been forgotten.
+  bool Knows(std::string_view address) const;
   std::size_t size() const { return addresses_.size(); }
 
  private:
   struct Record {
-    int resets = 0;
+    std::chrono::seconds wait{0};
     SteadyTime last;
     SteadyTime until;
   };

@@ -41,7 +41,7 @@ inline constexpr LogEventInfo kLogEvents[] = {
     {"grpc_call", "info, refused: warn, failed: error", "a call has been answered"},
     {"grpc_connection_aborted", "warn",
      "a gRPC connection was reset because its peer asks for too much; new ones "
-     "from its address wait 1 s, and twice as long each time up to 32 s"},
+     "from its address wait 1 s, then 8 s, then 32 s"},
     {"grpc_listener_lost", "error", "the gRPC listener failed; the process stops"},
     {"grpc_plaintext", "warn", "gRPC is served without TLS on an address that others can reach"},
     {"http_accept_failed", "warn", "a connection could not be accepted"},

@@ -15,6 +15,7 @@ import http2
 
 BLOCK = http2.call_fields("MintAccessToken")
 BATCH = 100
+STUCK = 5  # seconds that nobody takes anything, until another connection is made
 FILLER = http2.field("x-filler", b"a" * 1000)
 FIRST = 1  # id of a client's first stream
 
@@ -32,6 +33,17 @@ def streams(connection):
     return b"".join(connection.headers(connection.next_stream(), BLOCK) for _ in range(BATCH))
 
 
+def calls(connection):
+    """Whole calls, each reset at once."""
+    frames = []
+    for _ in range(BATCH):
+        stream = connection.next_stream()
+        frames.append(connection.headers(stream, BLOCK))
+        frames.append(http2.frame(http2.DATA, http2.END_STREAM, stream, http2.message(b"")))
+        frames.append(http2.frame(http2.RST_STREAM, 0, stream, struct.pack(">I", http2.CANCEL)))
+    return b"".join(frames)
+
+
 def repeated(frame, opening=None):
     """A flood of the same frame, after one that opens the first stream."""
 
@@ -44,10 +56,14 @@ def repeated(frame, opening=None):
     return batch
 
 
-KINDS = {
+WORST = {
     "resets": resets,
+    "calls": calls,
     "streams": streams,
     "pings": repeated(http2.frame(http2.PING, 0, 0, bytes(8))),
+}
+KINDS = {
+    **WORST,
     "settings": repeated(http2.frame(http2.SETTINGS, 0, 0, struct.pack(">HI", 4, 65535))),
     "empty_data": repeated(http2.frame(http2.DATA, 0, FIRST), http2.END_HEADERS),
     "continuations": repeated(http2.frame(http2.CONTINUATION, 0, FIRST, FILLER), 0),
@@ -69,6 +85,11 @@ def flood(host, port, source, kind, end):
         except OSError:
             time.sleep(0.01)
             continue
+        # Who has flooded is let in later. A peer that did not wait for that would be known as a flood at once.
+        connection.socket.settimeout(max(end - time.monotonic(), 0.01))
+        with contextlib.suppress(OSError):
+            connection.socket.recv(1)
+        connection.socket.settimeout(STUCK)
         reader = threading.Thread(target=read_all, args=(connection,))
         reader.start()
         with contextlib.suppress(OSError):

@@ -53,7 +53,7 @@ def cpu_seconds(pid):
 
 
 class Sink:
-    """Takes connections and throws away what comes, without an answer."""
+    """Takes connections, greets them, and throws away what comes."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -69,6 +69,7 @@ class Sink:
 
     def drain(self, peer):
         with contextlib.suppress(OSError):
+            peer.sendall(b"\0")
             while peer.recv(1 << 16):
                 pass
 

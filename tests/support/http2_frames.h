@@ -10,6 +10,7 @@ namespace livekit::token::testing {
 enum class Http2Frame : std::uint8_t {
   kData = 0,
   kHeaders = 1,
+  kRstStream = 3,
   kSettings = 4,
   kPing = 6,
   kWindowUpdate = 8,
@@ -48,9 +49,9 @@ inline std::string Field(std::string_view name, std::string_view value) {
 }
 
 // The header block of a call of the token service.
-inline std::string CallBlock(std::string_view method) {
+inline std::string CallBlock(std::string_view method, std::string_view service = "/livekit.token.v1.TokenService/") {
   return Field(":method", "POST") + Field(":scheme", "http") +
-         Field(":path", "/livekit.token.v1.TokenService/" + std::string(method)) + Field(":authority", "localhost") +
+         Field(":path", std::string(service) + std::string(method)) + Field(":authority", "localhost") +
          Field("te", "trailers") + Field("content-type", "application/grpc");
 }
 

@@ -61,6 +61,15 @@ class ConnectionGuardTest : public testing::AuthorityFixture {
     return false;
   }
 
+  // So many streams whose requests never come.
+  static std::string SilentStreams(std::int64_t count) {
+    std::string frames;
+    for (int i = 0; i < count; ++i) {
+      frames += HeaderFrames(static_cast<std::uint32_t>(2 * i + 1), CallBlock("MintAccessToken"));
+    }
+    return frames;
+  }
+
   // So much that streams are counted anew; it changes nothing.
   static std::string Filler() {
     std::string out;
@@ -76,17 +85,69 @@ class ConnectionGuardTest : public testing::AuthorityFixture {
   std::unique_ptr<TokenServer> server_;
 };
 
-TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManyStreams) {
+TEST_F(ConnectionGuardTest, KeepsConnectionsWithManySilentStreams) {
+  RawClient client(port());
+  ASSERT_TRUE(client.Send(Preface() + SilentStreams(ConnectionGuard::kMostSilentStreams)));
+  client.Send(Filler());
+  EXPECT_FALSE(Ends(client, false));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 0)));
+}
+
+TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManySilentStreams) {
+  RawClient hostile(port());
+  ASSERT_TRUE(hostile.Send(Preface() + SilentStreams(ConnectionGuard::kMostSilentStreams + 1)));
+  EXPECT_TRUE(Ends(hostile, true));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 1)));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 0)));
+  // Now fewer do.
   for (const int more : {0, 1}) {
     RawClient client(port());
-    std::string frames = Preface();
-    for (int i = 0; i < ConnectionGuard::kMostStreams + more; ++i) {
-      frames += HeaderFrames(static_cast<std::uint32_t>(2 * i + 1), CallBlock("MintAccessToken"));
-    }
-    ASSERT_TRUE(client.Send(frames));
-    client.Send(Filler());
+    ASSERT_TRUE(client.Send(Preface()));
+    ASSERT_EQ(client.ReadBytes(9).size(), 9U);  // it has been let in
+    ASSERT_TRUE(client.Send(SilentStreams(ConnectionGuard::kMostSilentStreamsAgain + more)));
     EXPECT_EQ(Ends(client, more == 1), more == 1) << more;
   }
+}
+
+// However soon they end.
+TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManyStreamsThatEnd) {
+  constexpr int kAtOnce = 100;
+  RawClient hostile(port());
+  ASSERT_TRUE(hostile.Send(Preface()));
+  const std::string cancel("\0\0\0\10", 4);
+  std::int64_t begun = 0;
+  while (begun < 10 * ConnectionGuard::kMostSilentStreams) {
+    std::string frames;
+    for (int i = 0; i < kAtOnce; ++i, ++begun) {
+      const auto stream = static_cast<std::uint32_t>(2 * begun + 1);
+      frames += HeaderFrames(stream, CallBlock("MintAccessToken")) + Frame(Http2Frame::kRstStream, 0, stream, cancel);
+    }
+    if (!hostile.Send(frames)) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(Ends(hostile, true));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 1)));
+}
+
+// Calls that have been given their requests and take their time, as those that watch the health of the server.
+TEST_F(ConnectionGuardTest, ResetsConnectionsWithTooManyStreams) {
+  constexpr int kAtOnce = 300;
+  RawClient client(port());
+  ASSERT_TRUE(client.Send(Preface()));
+  std::uint32_t stream = 1;
+  const auto watch = [&](int streams) {
+    std::string frames;
+    for (int i = 0; i < streams; ++i, stream += 2) {
+      frames += HeaderFrames(stream, CallBlock("Watch", "/grpc.health.v1.Health/")) +
+                Frame(Http2Frame::kData, kEndStream, stream, std::string(5, '\0'));
+    }
+    ASSERT_TRUE(client.Send(frames));
+    ASSERT_FALSE(Ends(client, false)) << stream;
+  };
+  for (int open = 0; open < ConnectionGuard::kMostStreams; open += kAtOnce) watch(kAtOnce);
+  ASSERT_TRUE(client.Send(HeaderFrames(stream, CallBlock("MintAccessToken"))));
+  client.Send(Filler());
+  EXPECT_TRUE(Ends(client, true));
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("streams", 1)));
   EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 0)));
 }
@@ -123,11 +184,7 @@ TEST_F(ConnectionGuardTest, ResetsConnectionsWithMoreThanTheirStreamsCanCarry) {
 
 TEST_F(ConnectionGuardTest, ServesOthersWhenOneWasReset) {
   RawClient hostile(port());
-  std::string frames = Preface();
-  for (int i = 0; i < 2 * ConnectionGuard::kMostStreams; ++i) {
-    frames += HeaderFrames(static_cast<std::uint32_t>(2 * i + 1), CallBlock("MintAccessToken"));
-  }
-  hostile.Send(frames);
+  hostile.Send(Preface() + SilentStreams(2 * ConnectionGuard::kMostStreams));
   EXPECT_TRUE(Ends(hostile, true));
   RawClient other(port());
   ASSERT_TRUE(other.Send(Preface()));
@@ -137,7 +194,7 @@ TEST_F(ConnectionGuardTest, ServesOthersWhenOneWasReset) {
 // gRPC itself ends a connection that pings without reason.
 TEST_F(ConnectionGuardTest, LetsWhoHasPingedWait) {
   std::string frames = Preface();
-  while (frames.size() <= 3 * ConnectionGuard::kIdleBytes)
+  while (frames.size() <= 3 * ConnectionGuard::kWithoutStream)
     frames += Frame(Http2Frame::kPing, 0, 0, std::string(8, '0'));
   RawClient hostile(port());
   hostile.Send(frames);
@@ -148,7 +205,7 @@ TEST_F(ConnectionGuardTest, LetsWhoHasPingedWait) {
   RawClient again(port());
   ASSERT_TRUE(again.Send(Preface()));
   EXPECT_EQ(again.ReadBytes(9).size(), 9U);
-  EXPECT_GE(std::chrono::steady_clock::now() - ended, ResetPenalty::kFirst / 2);
+  EXPECT_GE(std::chrono::steady_clock::now() - ended, std::chrono::milliseconds(ResetPenalty::kFirst) / 2);
 }
 
 TEST_F(ConnectionGuardTest, LetsWhoHasFloodedWait) {
@@ -163,7 +220,28 @@ TEST_F(ConnectionGuardTest, LetsWhoHasFloodedWait) {
   ASSERT_TRUE(again.Send(Preface()));
   EXPECT_EQ(again.ReadBytes(9).size(), 9U);
   // The guard closed the connection somewhat before this test knew.
-  EXPECT_GE(std::chrono::steady_clock::now() - reset, ResetPenalty::kFirst / 2);
+  EXPECT_GE(std::chrono::steady_clock::now() - reset, std::chrono::milliseconds(ResetPenalty::kFirst) / 2);
+}
+
+// Clients of gRPC wait for settings before they call.
+TEST_F(ConnectionGuardTest, EndsWhoFloodsWhileItHasToWait) {
+  RawClient hostile(port());
+  hostile.Send(Preface() + SilentStreams(2 * ConnectionGuard::kMostStreams));
+  ASSERT_TRUE(Ends(hostile, true));
+  for (const bool floods : {false, true}) {
+    RawClient client(port());
+    std::string frames = Preface();
+    while (floods && frames.size() <= ConnectionGuard::kWithoutStream) frames += SilentStreams(1);
+    ASSERT_TRUE(client.Send(frames));
+    if (floods) {
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_TRUE(Ends(client, true));
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(ResetPenalty::kFirst) / 2);
+    } else {
+      EXPECT_FALSE(Ends(client, false));
+    }
+  }
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr(Aborted("bytes", 1)));
 }
 
 // gRPC's own limit holds only for clients that acknowledge settings, which these do not.
