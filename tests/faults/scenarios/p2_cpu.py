@@ -71,6 +71,6 @@ def processor(folder):
         shed = sum(report.outcomes.get(status, 0) for status in ("429", "503"))
         result.figure("shed", shed)
         result.check(f"what is too much is told so at once ({report.outcomes_text})", shed > 0)
-        result.check(f"p99 of tokens is at most {DEADLINE} s: {report.p99_ms / 1000:.2f}",
-                     report.p99_ms <= DEADLINE * 1000)
+        result.check_measured(f"p99 of tokens is at most {DEADLINE} s: {report.p99_ms / 1000:.2f}",
+                              report.p99_ms <= DEADLINE * 1000)
     return result

@@ -14,6 +14,7 @@ def selftest(folder):
     result = Result()
     check_outcomes(result, folder)
     check_secrets(result, folder / "secrets")
+    check_attempts(result)
     kill_without_retries(result, folder)
     return result
 
@@ -53,6 +54,17 @@ def check_secrets(result, folder):
         except Failed as failed:
             found = str(failed).removeprefix("it contains ")
         result.check(f"{what} is found where there is {what}: {found}", found == what)
+
+
+def check_attempts(result):
+    """Only a scenario of which nothing but times and growth is wrong may be tried again."""
+    for time_holds, other_holds, expected in ((True, True, False), (True, False, False), (False, True, True),
+                                              (False, False, False)):
+        tried = Result()
+        tried.check_measured("a time", time_holds)
+        tried.check("something else", other_holds)
+        result.check(f"time {time_holds}, something else {other_holds}: tried again is {tried.spoiled}",
+                     tried.spoiled == expected)
 
 
 def kill_without_retries(result, folder):
