@@ -22,6 +22,7 @@
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
+#include "service/mutex_checks.h"
 #include "service/process.h"
 #include "service/process_protection.h"
 #include "service/reloader.h"
@@ -166,6 +167,7 @@ int Main(int argc, char** argv) {
   if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
+  SkipMutexChecks();
   RouteGrpcLog();
 
   GatewayOptions options;

@@ -25,6 +25,7 @@
 #include "service/lifecycle.h"
 #include "service/log.h"
 #include "service/metrics.h"
+#include "service/mutex_checks.h"
 #include "service/process.h"
 #include "service/process_protection.h"
 #include "service/revision.h"
@@ -206,6 +207,7 @@ int Main(int argc, char** argv) {
   if (const auto status = ProtectProcess(absl::GetFlag(FLAGS_allow_core_dumps)); !status.ok()) return FailStart(status);
   const SystemdNotifier systemd;
   DumpStacksOnQuit();
+  SkipMutexChecks();
   RouteGrpcLog();
   if (const std::string id = absl::GetFlag(FLAGS_hash_api_key); !id.empty()) return RunHashApiKey(id);
   if (const std::string name = absl::GetFlag(FLAGS_print_example); !name.empty()) {
