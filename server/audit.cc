@@ -1,5 +1,6 @@
 #include "server/audit.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -16,18 +17,19 @@ class Line {
 
   void Add(std::string_view name, std::string_view value) {
     if (value.empty()) return;
-    Begin(name);
+    Begin(name, 0);
     AppendLogString(value, text_);
   }
   // Of words, times and ids that are made here: nothing in them is to be escaped or redacted.
   void AddOwn(std::string_view name, std::string_view value) {
     if (value.empty()) return;
-    Begin(name);
-    text_.append("\"").append(value).append("\"");
+    char* const to = Begin(name, value.size() + 2);
+    *to = '"';
+    *std::copy(value.begin(), value.end(), to + 1) = '"';
   }
   void Add(std::string_view name, int value) {
     if (value == 0) return;
-    Begin(name);
+    Begin(name, 0);
     text_.append(std::to_string(value));
   }
   std::string Take() {
@@ -38,7 +40,18 @@ class Line {
  private:
   static constexpr std::size_t kUsual = 768;  // bytes
 
-  void Begin(std::string_view name) { text_.append(text_.empty() ? "{\"" : ",\"", 2).append(name).append("\":", 2); }
+  // Writes the name, and makes room for a value of so many bytes, which it returns.
+  char* Begin(std::string_view name, std::size_t size) {
+    const std::size_t before = text_.size();
+    text_.resize(before + name.size() + 4 + size);
+    char* to = text_.data() + before;
+    *to++ = before == 0 ? '{' : ',';
+    *to++ = '"';
+    to = std::copy(name.begin(), name.end(), to);
+    *to++ = '"';
+    *to++ = ':';
+    return to;
+  }
 
   std::string text_;
 };

@@ -1,7 +1,6 @@
 #include "server/authority.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "base/network.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/trace_context.h"
 #include "livekit/token/access_token.h"
 #include "livekit/token/grants.h"
 #include "server/explain.h"
@@ -29,13 +29,13 @@ void DropSilentProxy(Credentials& credentials) {
   if (credentials.trusted_headers && credentials.trusted_headers->empty()) credentials.trusted_headers.reset();
 }
 
-// What an item of a batch says about its own request. The gateway has checked it; one that has not can only make its
-// own record wrong.
-CallContext CallContextOf(const TokenAuthority::RelayedItem& item) {
-  CallContext context{.request_id = IsRequestId(item.request_id()) ? item.request_id() : RandomName(),
-                      .trace = TraceOf(item)};
-  if (const auto address = IpAddress::Parse(item.client_address())) context.peer_address = address->ToString();
-  return context;
+// Notes what an item of a batch says about its own request. The gateway has checked it; one that has not can only make
+// its own record wrong.
+void NoteRequest(const TokenAuthority::RelayedItem& item, AuditEvent& event) {
+  event.request_id = IsRequestId(item.request_id()) ? item.request_id() : RandomName();
+  const auto trace_id = TraceContext::TraceIdIn(item.traceparent());
+  event.trace_id = trace_id ? *trace_id : TraceContext().trace_id();
+  if (const auto address = IpAddress::Parse(item.client_address())) event.client = address->ToString();
 }
 
 absl::Status CheckBatchSize(int items, std::size_t bytes, std::size_t max_bytes) {
@@ -65,12 +65,6 @@ v1::VerifyAccessTokenResponse ToResponse(const ServiceRules& service, const Verd
 }
 
 }  // namespace
-
-TraceContext TraceOf(const TokenAuthority::RelayedItem& item) {
-  const std::array<std::string_view, 1> traceparent = {item.traceparent()};
-  const std::array<std::string_view, 1> tracestate = {item.tracestate()};
-  return TraceContext::Continue(traceparent, tracestate);
-}
 
 TokenAuthority::TokenAuthority(std::shared_ptr<const AuthorityState> state, const Clock& clock, Metrics& metrics,
                                AuthorityOptions options)
@@ -226,7 +220,8 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
         done(std::move(result));
       };
   const auto finish = [this, &item, via, answer = std::move(answer)](absl::StatusOr<Principal> principal) {
-    AuditEvent event = decisions_.Begin("BatchIssueParticipantTokens", CallContextOf(item));
+    AuditEvent event = decisions_.Begin("BatchIssueParticipantTokens");
+    NoteRequest(item, event);
     if (via != nullptr) event.caller = via->name;
     auto issued = principal.ok() ? Issue({*principal, via, item.request(), item.sandbox_id(), item.max_token_bytes()},
                                          HostOf(item.host()).value_or(""), event)

@@ -10,7 +10,6 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
-#include "base/trace_context.h"
 #include "livekit/token/v1/token_service.pb.h"
 #include "server/admission.h"
 #include "server/audit.h"
@@ -29,10 +28,6 @@ struct AuthorityOptions {
   std::string generation = {};           // fingerprint of the configuration, for the record
   std::shared_ptr<Load> load = nullptr;  // of all configurations together; null: it has its own
 };
-
-// A span of ours under the gateway's in the trace of a relayed request; in a new trace if the item states none, or not
-// as it must. Every call makes another span.
-TraceContext TraceOf(const v1::BatchIssueParticipantTokensRequest::Item& item);
 
 // Issues, mints, verifies and explains. Every method calls `done` exactly once: before it returns, unless an
 // authenticator has to ask elsewhere. Nothing blocks. Refusals carry reasons of livekit.token.v1.ErrorReason.

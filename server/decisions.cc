@@ -19,11 +19,16 @@ Decisions::Decisions(Audit* audit, std::shared_ptr<const jose::HmacSha256> hash,
     : audit_(audit), hash_(std::move(hash)), generation_(std::move(generation)), clock_(clock), metrics_(metrics) {}
 
 AuditEvent Decisions::Begin(std::string_view method, const CallContext& context) const {
-  AuditEvent event;
-  event.method = method;
+  AuditEvent event = Begin(method);
   event.request_id = context.request_id;
   event.trace_id = context.trace.trace_id();
   event.client = context.peer_address;
+  return event;
+}
+
+AuditEvent Decisions::Begin(std::string_view method) const {
+  AuditEvent event;
+  event.method = method;
   event.generation = generation_;
   return event;
 }
@@ -33,12 +38,12 @@ void Decisions::NoteRefusal(const absl::Status& status, AuditEvent& event) {
   event.reason = ReasonOf(status);
 }
 
-void Decisions::HideNamesIn(std::vector<AuditEvent>& events) const {
+void Decisions::HideNamesIn(std::span<AuditEvent> events) const {
   if (hash_ == nullptr) return;
   for (AuditEvent& event : events) HideNames(*hash_, event);
 }
 
-void Decisions::Count(const std::vector<AuditEvent>& events) const {
+void Decisions::Count(std::span<const AuditEvent> events) const {
   for (const AuditEvent& event : events) {
     if (event.outcome == kRefused) {
       metrics_.Denied(CallerLabel(event), event.reason);
@@ -49,7 +54,7 @@ void Decisions::Count(const std::vector<AuditEvent>& events) const {
   }
 }
 
-void Decisions::RecordLater(std::vector<AuditEvent> events) const {
+void Decisions::RecordLater(std::span<AuditEvent> events) const {
   Count(events);
   if (audit_ == nullptr) return;
   HideNamesIn(events);

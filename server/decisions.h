@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,13 +30,19 @@ class Decisions {
   Decisions(Audit* audit, std::shared_ptr<const jose::HmacSha256> hash, std::string generation, const Clock& clock,
             Metrics& metrics);
 
-  // The record of a call, or of an item of one, that has just begun.
+  // The record of a call that has just begun.
   AuditEvent Begin(std::string_view method, const CallContext& context) const;
+  // That of an item of one, which says itself whose it is.
+  AuditEvent Begin(std::string_view method) const;
 
   // Counts and records a decision and answers. Of a refusal there is one event, whatever there would have been.
   template <typename Response>
   void Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const {
     if (!result.ok()) NoteRefusal(result.status(), event);
+    if (!blocking()) {
+      RecordLater({&event, 1});
+      return done(std::move(result));
+    }
     std::vector<AuditEvent> events;
     events.push_back(std::move(event));
     Conclude(std::move(events), std::move(result), done);
@@ -45,7 +52,7 @@ class Decisions {
   template <typename Response>
   void Conclude(std::vector<AuditEvent> events, absl::StatusOr<Response> result, const Done<Response>& done) const {
     if (!blocking()) {
-      RecordLater(std::move(events));
+      RecordLater(events);
       return done(std::move(result));
     }
     auto waiting = std::make_shared<absl::StatusOr<Response>>(std::move(result));
@@ -59,9 +66,9 @@ class Decisions {
   static void NoteRefusal(const absl::Status& status, AuditEvent& event);
 
   bool blocking() const { return audit_ != nullptr && audit_->blocking(); }
-  void HideNamesIn(std::vector<AuditEvent>& events) const;
-  void Count(const std::vector<AuditEvent>& events) const;
-  void RecordLater(std::vector<AuditEvent> events) const;
+  void HideNamesIn(std::span<AuditEvent> events) const;
+  void Count(std::span<const AuditEvent> events) const;
+  void RecordLater(std::span<AuditEvent> events) const;
   // Calls `done` when the events have been recorded, or with UNAVAILABLE when they could not be: what nobody can prove
   // afterwards must not be issued.
   void RecordFirst(std::vector<AuditEvent> events, std::function<void(const absl::Status&)> done) const;

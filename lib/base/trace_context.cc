@@ -10,9 +10,13 @@ namespace {
 
 constexpr std::string_view kForm = "00-00000000000000000000000000000000-0000000000000000-00";
 constexpr char kHex[] = "0123456789abcdef";
+constexpr auto kHexPairs = [] {
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kHex[i >> 4], kHex[i & 15]};
+  return pairs;
+}();
 constexpr int kDefinedFlags = 0x03;  // sampled, and random-trace-id of level 2; others must be sent as zero
 
-constexpr bool IsHex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 int HexValue(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
@@ -23,11 +27,18 @@ void WriteRandomId(char* to, std::size_t size) {
   unsigned any = 0;
   for (std::size_t i = 0; i < size / 2; ++i) {
     any |= random[i];
-    to[2 * i] = kHex[random[i] >> 4];
-    to[2 * i + 1] = kHex[random[i] & 15];
+    std::copy_n(kHexPairs[random[i]].begin(), 2, to + 2 * i);
   }
   if (any == 0) to[size - 1] = '1';
 }
+
+constexpr auto kIsHex = [] {
+  std::array<bool, 256> is_hex{};
+  for (const char c : kHex) is_hex[static_cast<unsigned char>(c)] = c != '\0';
+  return is_hex;
+}();
+
+bool IsHex(char c) { return kIsHex[static_cast<unsigned char>(c)]; }
 
 bool IsId(std::string_view text) {
   bool is_hex = true;
@@ -101,6 +112,11 @@ TraceContext::TraceContext() : TraceContext(kForm) { WriteRandomId(text_.data() 
 TraceContext::TraceContext(std::string_view parent) {
   std::copy(parent.begin(), parent.end(), text_.begin());
   WriteRandomId(text_.data() + 36, 16);
+}
+
+std::optional<std::string_view> TraceContext::TraceIdIn(std::string_view traceparent) {
+  if (!IsTraceparent(traceparent)) return std::nullopt;
+  return traceparent.substr(3, 32);
 }
 
 TraceContext TraceContext::Continue(std::span<const std::string_view> traceparents,

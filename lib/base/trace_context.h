@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ class TraceContext {
   // they break the rules of section 3.3 (keys, values, a key that occurs twice, too many members).
   static TraceContext Continue(std::span<const std::string_view> traceparents,
                                std::span<const std::string_view> tracestates);
+
+  // The id of the trace that a traceparent states, as Continue has it; nothing if that would begin a new one.
+  static std::optional<std::string_view> TraceIdIn(std::string_view traceparent);
 
   std::string_view trace_id() const { return {text_.data() + 3, 32}; }
   // Ours.

@@ -47,13 +47,17 @@ bool IsControl(std::string_view character) {
 // What a string may hold as it is. Most values are nothing else.
 constexpr bool IsPlain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
-// For IsPlain of whole texts, which most values are: they are too short for vector instructions to gain.
+// Characters of which most values have none, so that there is nothing to escape and nothing to leave out.
 constexpr auto kSpecial = [] {
   std::array<bool, 256> special{};
-  for (std::size_t i = 0; i < special.size(); ++i) special[i] = !IsPlain(static_cast<char>(i));
+  for (std::size_t i = 0; i < special.size(); ++i) {
+    const char c = static_cast<char>(i);
+    special[i] = !IsPlain(c) || HintsAtCredential(c);
+  }
   return special;
 }();
 
+// Values are too short for vector instructions to gain.
 bool IsPlainText(std::string_view text) {
   bool special = false;
   for (const char c : text) special |= kSpecial[static_cast<unsigned char>(c)];
@@ -106,14 +110,16 @@ void AppendEscaped(std::string_view value, std::string& out, std::size_t max_byt
 
 void AppendLogString(std::string_view value, std::string& out, std::size_t max_bytes) {
   out.push_back('"');
+  if (value.size() <= max_bytes && IsPlainText(value)) {
+    out.append(value).push_back('"');
+    return;
+  }
   // Beyond this the value is cut in any case; a token that begins before ends there or is left out up to there.
   value = value.substr(0, 2 * max_bytes);
   if (HasCredential(value)) {
     std::string redacted;
     AppendRedacted(value, redacted);
     AppendEscaped(redacted, out, max_bytes);
-  } else if (value.size() <= max_bytes && IsPlainText(value)) {
-    out.append(value);
   } else {
     AppendEscaped(value, out, max_bytes);
   }

@@ -105,7 +105,9 @@ TEST(TraceContext, BeginsATraceInPlaceOfOneThatIsNotWellFormed) {
   for (const std::string& parent : bad) {
     SCOPED_TRACE(parent.substr(0, 80));
     ExpectNew(TraceContext::Continue(Values{parent}, Values{"rojo=1"}));
+    EXPECT_EQ(TraceContext::TraceIdIn(parent), std::nullopt);
   }
+  EXPECT_EQ(TraceContext::TraceIdIn(good), kTraceId);
   ExpectNew(TraceContext());
   ExpectNew(TraceContext::Continue({}, {}));
   ExpectNew(TraceContext::Continue({}, Values{"rojo=1"}));

@@ -179,10 +179,12 @@ TEST_F(AuditTest, RecordsEachItemOfAGatewayWithItsOwnIds) {
   auto& good = *request.add_items();
   good.set_request_id("first");
   good.set_client_address("198.51.100.9");
+  good.set_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   good.mutable_request()->set_room_name("lobby");
   auto& bad = *request.add_items();
   bad.set_request_id("second\nforged");
   bad.set_client_address("not an address\n");
+  bad.set_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n");
   auto& credential = *bad.add_credentials();
   credential.set_header("x-api-key");
   credential.set_value("web.wrong");
@@ -190,11 +192,13 @@ TEST_F(AuditTest, RecordsEachItemOfAGatewayWithItsOwnIds) {
   ASSERT_THAT(audit_.events, SizeIs(2));
   EXPECT_EQ(audit_.events[0].request_id, "first");
   EXPECT_EQ(audit_.events[0].client, "198.51.100.9");
+  EXPECT_EQ(audit_.events[0].trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
   EXPECT_EQ(audit_.events[0].caller, "gateway");
   EXPECT_EQ(audit_.events[0].policy, "guest");
   EXPECT_EQ(audit_.events[1].outcome, kRefused);
   EXPECT_THAT(audit_.events[1].request_id, ::testing::MatchesRegex("[a-z2-7]+"));
   EXPECT_THAT(audit_.events[1].trace_id, SizeIs(32));
+  EXPECT_NE(audit_.events[1].trace_id, audit_.events[0].trace_id);
   EXPECT_EQ(audit_.events[1].client, "");
 }
 

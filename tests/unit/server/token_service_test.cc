@@ -416,24 +416,6 @@ TEST_P(CorrelationTest, ContinuesTheTraceThatItWasGivenIfItIsOne) {
   }
 }
 
-TEST(TraceOf, ContinuesWhatAnItemStatesOrBeginsATrace) {
-  TokenAuthority::RelayedItem item;
-  item.set_traceparent(kTraceparent);
-  item.set_tracestate("a=1");
-  const TraceContext trace = TraceOf(item);
-  EXPECT_EQ(trace.trace_id(), kTraceId);
-  EXPECT_EQ(trace.parent_span_id(), kSpanId);
-  EXPECT_NE(trace.span_id(), kSpanId);
-  EXPECT_EQ(trace.tracestate(), "a=1");
-  item.set_tracestate("a=1,a=2");
-  EXPECT_EQ(TraceOf(item).tracestate(), "");
-  for (const std::string& bad : {std::string(), kTraceparent + std::string("\n"), std::string(10'240, '0')}) {
-    item.set_traceparent(bad);
-    EXPECT_NE(TraceOf(item).trace_id(), kTraceId);
-    EXPECT_EQ(TraceOf(item).parent_span_id(), "");
-  }
-}
-
 TEST_P(TokenServerTest, AnswersManyThreadsAtOnce) {
   std::vector<std::thread> threads;
   std::atomic<int> good{0};
