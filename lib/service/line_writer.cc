@@ -26,14 +26,21 @@ constexpr std::chrono::milliseconds kLastFlush{1000};
 // How long lines that nobody waits for gather, so that a busy program does not wake the thread for each.
 constexpr std::chrono::milliseconds kGather{20};
 
-// A record, or lines that came one after the other: as many as one write takes, so that few pieces of memory pass from
-// thread to thread, which costs both the allocator's lock.
+// Of memory that is kept for further lines, and the least that is worth it. Memory that one thread takes and another
+// frees costs both: the allocator's lock, and soon the kernel, which gets it back and hands it out anew.
+constexpr std::size_t kMaxSpareBytes = 2 * 1024 * 1024;
+constexpr std::size_t kLeastSpareBytes = PIPE_BUF;
+
+// A record, or lines that came one after the other: as many as one write takes.
 struct Entry {
+  std::string_view view() const { return std::string_view(text).substr(begin); }
+
   std::string text;         // every line with its end
-  std::size_t lines = 1;    // of a record always 1
+  std::size_t begin = 0;    // of the first line that was not dropped
+  std::size_t lines = 1;    // from there; of a record always 1
   LineWriter::Done done{};  // null: no record
   LineWriter::Clock::time_point deadline{};
-  std::uint64_t number = 0;  // of the first line
+  std::uint64_t number = 0;  // of the first of them
 };
 
 // What one write takes. A pipe that is writable takes PIPE_BUF bytes at once; more could block after a part of them.
@@ -61,7 +68,9 @@ class Outcomes {
 }  // namespace
 
 struct LineWriter::State {
-  State(int descriptor, LineWriterOptions o) : options(o), fd(descriptor), write_size(WriteSize(fd)) {}
+  State(int descriptor, LineWriterOptions o) : options(o), write_size(WriteSize(descriptor)), fd(descriptor) {
+    spare.reserve(kMaxSpareBytes / kLeastSpareBytes);  // so that to keep memory takes none
+  }
   ~State() {
     close(fd);
     if (next_fd >= 0) close(next_fd);
@@ -98,9 +107,12 @@ struct LineWriter::State {
   }
   // Notes that the entry is no longer in the queue.
   void Leaves(const Entry& entry) {
-    queue_bytes -= entry.text.size();
+    queue_bytes -= entry.view().size();
     queue_lines -= entry.lines;
   }
+  // An empty text, with memory if there is some to spare.
+  std::string TakeMemory();
+  void KeepMemory(std::string text);
   void FailAll(Outcomes& outcomes);
   // Number of the oldest line that is neither written nor dropped.
   std::uint64_t Oldest() const {
@@ -119,7 +131,10 @@ struct LineWriter::State {
   std::size_t queue_lines = 0;
   std::uint64_t next_number = 0;
   std::vector<Entry> batch;
-  bool hurry = false;  // until the queue is empty
+  std::vector<std::string> spare;  // empty ones, whose memory is used again
+  std::size_t spare_bytes = 0;
+  std::size_t write_size;  // changed by the thread alone, which may read it without the mutex
+  bool hurry = false;      // until the queue is empty
   int next_fd = -1;
   bool stopping = false;
   Clock::time_point stop_by{};
@@ -127,23 +142,21 @@ struct LineWriter::State {
 
   // Of the thread.
   int fd;
-  std::size_t write_size;
-  std::string bytes;        // of the batch
-  std::size_t written = 0;  // of bytes
-  bool mid_line = false;    // the last byte that was written ended no line
+  std::string bytes;         // of a batch of more than one entry
+  std::string_view pending;  // all bytes of the batch
+  std::size_t written = 0;   // of those
+  bool mid_line = false;     // the last byte that was written ended no line
 };
 
 void LineWriter::State::Push(std::string_view line, Done done, Clock::time_point deadline) {
   const std::size_t size = line.size() + 1;
   const bool record = done != nullptr;
-  const bool joins =
-      !record && !queue.empty() && !queue.back().done && queue.back().text.size() + size <= std::size_t{PIPE_BUF};
+  const bool joins = !record && !queue.empty() && !queue.back().done && queue.back().text.size() + size <= write_size;
   if (joins) {
     ++queue.back().lines;
+    queue.back().text.reserve(write_size);  // where there are two there will be many
   } else {
-    std::string text;
-    text.reserve(record ? size : std::max<std::size_t>(size, PIPE_BUF));
-    queue.push_back({std::move(text), 1, std::move(done), deadline, next_number});
+    queue.push_back({record ? std::string() : TakeMemory(), 0, 1, std::move(done), deadline, next_number});
   }
   queue.back().text.append(line).push_back('\n');
   ++next_number;
@@ -156,38 +169,63 @@ void LineWriter::State::Push(std::string_view line, Done done, Clock::time_point
 bool LineWriter::State::DropOldest() {
   const auto oldest = std::find_if(queue.begin(), queue.end(), [](const Entry& entry) { return !entry.done; });
   if (oldest == queue.end()) return false;
-  const std::size_t size = oldest->text.find('\n') + 1;
+  const std::size_t size = oldest->view().find('\n') + 1;
   queue_bytes -= size;
   --queue_lines;
-  oldest->text.erase(0, size);
+  oldest->begin += size;
   ++oldest->number;
-  if (--oldest->lines == 0) queue.erase(oldest);
+  if (--oldest->lines == 0) {
+    KeepMemory(std::move(oldest->text));
+    queue.erase(oldest);
+  }
   ++dropped;
   return true;
 }
 
+std::string LineWriter::State::TakeMemory() {
+  if (spare.empty()) return {};
+  std::string text = std::move(spare.back());
+  spare.pop_back();
+  spare_bytes -= text.capacity();
+  return text;
+}
+
+void LineWriter::State::KeepMemory(std::string text) {
+  if (text.capacity() < kLeastSpareBytes || spare_bytes + text.capacity() > kMaxSpareBytes) return;
+  text.clear();
+  spare_bytes += text.capacity();
+  spare.push_back(std::move(text));
+}
+
 void LineWriter::State::TakeBatch(Clock::time_point now, Outcomes& outcomes) {
-  bytes.assign(mid_line ? "\n" : "");
-  written = 0;
+  std::size_t size = mid_line ? 1 : 0;
   while (!queue.empty()) {
     Entry& entry = queue.front();
     const bool late = entry.done && entry.deadline <= now;
-    if (!late && !batch.empty() && bytes.size() + entry.text.size() > write_size) break;
+    if (!late && !batch.empty() && size + entry.view().size() > write_size) break;
     Leaves(entry);
     if (late) {
       Fail(entry, outcomes);
     } else {
-      bytes.append(entry.text);
+      size += entry.view().size();
       batch.push_back(std::move(entry));
     }
     queue.pop_front();
   }
   if (queue.empty()) hurry = false;
+  written = 0;
+  if (batch.size() == 1 && !mid_line) {
+    pending = batch.front().view();
+    return;
+  }
+  bytes.assign(mid_line ? "\n" : "");
+  for (const Entry& entry : batch) bytes.append(entry.view());
+  pending = bytes;
 }
 
 bool LineWriter::State::WriteOnce() {
-  const std::size_t size = std::min(bytes.size() - written, write_size);
-  const ssize_t count = write(fd, bytes.data() + written, size);
+  const std::size_t size = std::min(pending.size() - written, write_size);
+  const ssize_t count = write(fd, pending.data() + written, size);
   if (count < 0) {
     if (errno == EINTR) return true;
     if (errno != EAGAIN) return false;
@@ -196,26 +234,28 @@ bool LineWriter::State::WriteOnce() {
     return true;
   }
   written += static_cast<std::size_t>(count);
-  if (count > 0) mid_line = bytes[written - 1] != '\n';
+  if (count > 0) mid_line = pending[written - 1] != '\n';
   return count > 0;
 }
 
 void LineWriter::State::EndBatch(Outcomes& outcomes) {
-  std::size_t end = bytes.size();
-  for (const Entry& entry : batch) end -= entry.text.size();
+  std::size_t end = pending.size();
+  for (const Entry& entry : batch) end -= entry.view().size();
   for (Entry& entry : batch) {
     const std::size_t begin = end;
-    end += entry.text.size();
+    end += entry.view().size();
     if (written < end) {
       // Of lines those that are there as a whole have been written.
-      const std::string_view there = std::string_view(entry.text).substr(0, std::max(written, begin) - begin);
+      const std::string_view there = entry.view().substr(0, std::max(written, begin) - begin);
       if (!entry.done) entry.lines -= static_cast<std::size_t>(std::count(there.begin(), there.end(), '\n'));
       Fail(entry, outcomes);
     } else {
       outcomes.Add(entry, true);
     }
+    KeepMemory(std::move(entry.text));
   }
   batch.clear();
+  pending = {};
   settled.notify_all();
 }
 
@@ -281,7 +321,7 @@ void LineWriter::State::Run() {
       lock.unlock();
       const bool failed = !WriteOnce();
       lock.lock();
-      if (failed || written == bytes.size()) EndBatch(outcomes);
+      if (failed || written == pending.size()) EndBatch(outcomes);
     }
     if (outcomes.empty()) continue;
     lock.unlock();

@@ -140,6 +140,42 @@ TEST(LineWriter, KeepsTheOrderOfEachCaller) {
   }
 }
 
+// More than its memory for lines, so that all of that is used again and again.
+TEST(LineWriter, WritesMegabytesToAFileAsTheyCame) {
+  const std::string path = ::testing::TempDir() + "lines-" + std::to_string(getpid());
+  std::string expected;
+  {
+    LineWriter writer(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    for (int i = 0; i < 40'000; ++i) {
+      // Of all sizes, now and then one that is longer than a write.
+      const std::size_t size = i % 1000 == 999 ? 100'000 : static_cast<std::size_t>(i % 200);
+      const std::string line = std::to_string(i) + std::string(size, 'x');
+      writer.Write(line);
+      expected.append(line).push_back('\n');
+      if (i % 4'000 == 3'999) ASSERT_TRUE(writer.Flush(Clock::now() + kLong));
+    }
+    EXPECT_EQ(writer.dropped(), 0u);
+  }
+  EXPECT_TRUE(ReadFile(path) == expected);  // too long to be shown
+  unlink(path.c_str());
+}
+
+TEST(LineWriter, DropsTheOldestLinesInTheMiddleOfOthers) {
+  Pipe pipe;
+  std::future<std::vector<std::string>> read;
+  {
+    LineWriter writer(pipe.Fill().TakeWriteEnd(), {.max_lines = 500});
+    for (int i = 0; i < 5'000; ++i) writer.Write(std::to_string(i));
+    EXPECT_EQ(writer.dropped(), 4'500u);
+    read = pipe.ReadAllAside();
+    EXPECT_TRUE(writer.Flush(Clock::now() + kLong));
+    EXPECT_EQ(writer.dropped(), 4'500u);
+  }
+  const auto lines = read.get();
+  ASSERT_THAT(lines, SizeIs(500));
+  for (int i = 0; i < 500; ++i) EXPECT_EQ(lines[static_cast<std::size_t>(i)], std::to_string(4'500 + i));
+}
+
 TEST(LineWriter, DropsTheOldestLinesWhileNobodyReads) {
   Pipe pipe;
   std::future<std::vector<std::string>> read;
