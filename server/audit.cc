@@ -1,6 +1,7 @@
 #include "server/audit.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -13,47 +14,54 @@ namespace {
 // Writes members in the order of kAuditFields, which they have to come in, and leaves out what is empty.
 class Line {
  public:
-  Line() { text_.reserve(kUsual); }
+  explicit Line(Buffer& out) : out_(out) {}
 
-  void Add(std::string_view name, std::string_view value) {
-    if (value.empty()) return;
-    Begin(name, 0);
-    AppendLogString(value, text_);
+  template <std::size_t Size>
+  void Add(const char (&name)[Size], std::string_view value) {
+    if (IsPlainLogString(value)) return AddOwn(name, value);
+    std::string text;
+    AppendLogString(value, text);
+    out_.Commit(std::copy(text.begin(), text.end(), Begin(name, text.size())));
   }
   // Of words, times and ids that are made here: nothing in them is to be escaped or redacted.
-  void AddOwn(std::string_view name, std::string_view value) {
+  template <std::size_t Size>
+  void AddOwn(const char (&name)[Size], std::string_view value) {
     if (value.empty()) return;
-    char* const to = Begin(name, value.size() + 2);
-    *to = '"';
-    *std::copy(value.begin(), value.end(), to + 1) = '"';
+    char* to = Begin(name, value.size() + 2);
+    *to++ = '"';
+    to = std::copy(value.begin(), value.end(), to);
+    *to++ = '"';
+    out_.Commit(to);
   }
-  void Add(std::string_view name, int value) {
+  template <std::size_t Size>
+  void Add(const char (&name)[Size], Time time) {
+    const auto text = FormatLogTime(time);
+    AddOwn(name, {text.data(), text.size()});
+  }
+  template <std::size_t Size>
+  void Add(const char (&name)[Size], int value) {
     if (value == 0) return;
-    Begin(name, 0);
-    text_.append(std::to_string(value));
+    constexpr std::size_t kMaxDigits = 11;
+    char* const to = Begin(name, kMaxDigits);
+    out_.Commit(std::to_chars(to, to + kMaxDigits, value).ptr);
   }
-  std::string Take() {
-    text_.push_back('}');
-    return std::move(text_);
-  }
+  void End() { out_.Append("}"); }
 
  private:
-  static constexpr std::size_t kUsual = 768;  // bytes
-
-  // Writes the name, and makes room for a value of so many bytes, which it returns.
-  char* Begin(std::string_view name, std::size_t size) {
-    const std::size_t before = text_.size();
-    text_.resize(before + name.size() + 4 + size);
-    char* to = text_.data() + before;
-    *to++ = before == 0 ? '{' : ',';
+  // Writes the name, whose size the compiler knows, and returns a place for a value of so many bytes.
+  template <std::size_t Size>
+  char* Begin(const char (&name)[Size], std::size_t value) {
+    char* to = out_.Extend(Size + 3 + value);
+    *to++ = std::exchange(before_, ',');
     *to++ = '"';
-    to = std::copy(name.begin(), name.end(), to);
+    to = std::copy_n(name, Size - 1, to);
     *to++ = '"';
     *to++ = ':';
     return to;
   }
 
-  std::string text_;
+  Buffer& out_;
+  char before_ = '{';
 };
 
 // A grant that is true or false.
@@ -129,9 +137,9 @@ void HideNames(const jose::HmacSha256& key, AuditEvent& event) {
   }
 }
 
-std::string FormatAuditEvent(const AuditEvent& event, Time time) {
-  Line line;
-  line.AddOwn("ts", FormatLogTime(time));
+void AppendAuditEvent(const AuditEvent& event, Time time, Buffer& out) {
+  Line line(out);
+  line.Add("ts", time);
   line.AddOwn("event", "audit");
   line.AddOwn("outcome", event.outcome);
   if (event.reason != v1::ERROR_REASON_UNSPECIFIED) line.AddOwn("reason", v1::ErrorReason_Name(event.reason));
@@ -151,8 +159,8 @@ std::string FormatAuditEvent(const AuditEvent& event, Time time) {
   line.Add("room", event.room);
   line.Add("grants", event.grants);
   line.Add("agents", event.agents);
-  if (event.expire_time) line.AddOwn("expire_time", FormatLogTime(*event.expire_time));
-  return line.Take();
+  if (event.expire_time) line.Add("expire_time", *event.expire_time);
+  line.End();
 }
 
 }  // namespace livekit::token

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "jose/hmac_signer.h"
 #include "livekit/token/v1/errors.pb.h"
@@ -20,6 +21,7 @@ namespace livekit::token {
 struct AuditEvent {
   std::string_view method;           // name of the RPC
   std::string_view outcome;          // one of kAuditOutcomes
+  std::optional<Time> time = {};     // when it was decided; without, that is when it is recorded
   std::string request_id = {};       // see CallContext
   std::string trace_id = {};         // of the trace that the request belongs to
   std::string client = {};           // address of the end user's connection, or of the calling program's
@@ -87,8 +89,8 @@ void NoteToken(std::string_view project, std::string_view key_id, const v1::Gran
 // key can tell it.
 void HideNames(const jose::HmacSha256& key, AuditEvent& event);
 
-// The event as one line of JSON, without line end.
-std::string FormatAuditEvent(const AuditEvent& event, Time time);
+// Appends the event as one line of JSON, without line end.
+void AppendAuditEvent(const AuditEvent& event, Time time, Buffer& out);
 
 // Where events go.
 //

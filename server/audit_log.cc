@@ -63,16 +63,19 @@ absl::Status AuditLog::Reopen() {
 void AuditLog::Record(std::span<const AuditEvent> events, Time time, std::function<void(bool)> done) {
   // Before Open there is nowhere to record, and nobody whom anything is decided for.
   if (writer_ == nullptr) return done(false);
-  if (!blocking_) {
-    for (const AuditEvent& event : events) writer_->Write(FormatAuditEvent(event, time));
-    return done(true);
-  }
-  std::string lines;
+  thread_local Buffer lines;  // so that in the long run a line allocates nothing here
+  lines.Clear();
   for (const AuditEvent& event : events) {
-    if (!lines.empty()) lines.push_back('\n');
-    lines.append(FormatAuditEvent(event, time));
+    if (!lines.view().empty()) lines.Append("\n");
+    AppendAuditEvent(event, time, lines);
+    if (blocking_) continue;
+    writer_->Write(lines.view());
+    lines.Clear();
   }
-  writer_->Record(lines, std::move(done));
+  if (!blocking_) return done(true);
+  writer_->Record(lines.view(), std::move(done));
+  constexpr std::size_t kKeptBytes = 64 * 1024;
+  lines.ShrinkTo(kKeptBytes);  // after a batch of thousands
 }
 
 std::uint64_t AuditLog::dropped() const { return writer_ == nullptr ? 0 : writer_->dropped(); }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <variant>
 
 #include "base/text.h"
@@ -47,25 +48,31 @@ bool IsControl(std::string_view character) {
 // What a string may hold as it is. Most values are nothing else.
 constexpr bool IsPlain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
-// Characters of which most values have none, so that there is nothing to escape and nothing to leave out.
-constexpr auto kSpecial = [] {
-  std::array<bool, 256> special{};
-  for (std::size_t i = 0; i < special.size(); ++i) {
-    const char c = static_cast<char>(i);
-    special[i] = !IsPlain(c) || HintsAtCredential(c);
-  }
-  return special;
-}();
-
-// Values are too short for vector instructions to gain.
-bool IsPlainText(std::string_view text) {
-  bool special = false;
-  for (const char c : text) special |= kSpecial[static_cast<unsigned char>(c)];
-  return !special;
+// Whether one of eight bytes may have to be escaped, or may belong to a credential: most values have none.
+constexpr bool HasSpecial(std::uint64_t eight) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101u;
+  constexpr std::uint64_t kHigh = 0x8080808080808080u;
+  const auto equals = [eight](std::uint64_t c) { return (eight ^ (kOnes * c)) - kOnes; };
+  // A byte's high bit is set where it is a space or below, is zero after the XOR, or is 0x7f or above. Borrows and
+  // carries run on only from such bytes.
+  return (((eight - kOnes * 0x21) | equals('"') | equals('\\') | equals('J') | (eight + kOnes) | eight) & kHigh) != 0;
 }
+constexpr std::uint64_t kPlainBytes = 0x7878787878787878u;
+static_assert([] {
+  for (std::uint64_t c = 0; c < 256; ++c) {
+    const auto character = static_cast<char>(c);
+    const bool special = !IsPlain(character) || HintsAtCredential(character);
+    for (const int shift : {0, 24, 56}) {
+      const std::uint64_t eight = (kPlainBytes & ~(std::uint64_t{0xff} << shift)) | c << shift;
+      if (HasSpecial(eight) != special) return false;
+    }
+  }
+  return true;
+}());
 
-void WriteDigits(std::int64_t number, std::string& text, std::size_t at, std::size_t count) {
-  for (; count > 0; number /= 10) text[at + --count] = static_cast<char>('0' + number % 10);
+template <std::size_t Count>
+void WriteDigits(unsigned number, char* to) {
+  for (std::size_t i = Count; i-- > 0; number /= 10) to[i] = static_cast<char>('0' + number % 10);
 }
 
 // U+2028 and U+2029.
@@ -108,9 +115,25 @@ void AppendEscaped(std::string_view value, std::string& out, std::size_t max_byt
 
 }  // namespace
 
+bool IsPlainLogString(std::string_view value, std::size_t max_bytes) {
+  if (value.size() > max_bytes) return false;
+  std::uint64_t eight = kPlainBytes;
+  if (value.size() < sizeof eight) {
+    std::memcpy(&eight, value.data(), value.size());
+    return !HasSpecial(eight);
+  }
+  const std::size_t last = value.size() - sizeof eight;
+  for (std::size_t at = 0; at < last; at += sizeof eight) {
+    std::memcpy(&eight, value.data() + at, sizeof eight);
+    if (HasSpecial(eight)) return false;
+  }
+  std::memcpy(&eight, value.data() + last, sizeof eight);
+  return !HasSpecial(eight);
+}
+
 void AppendLogString(std::string_view value, std::string& out, std::size_t max_bytes) {
   out.push_back('"');
-  if (value.size() <= max_bytes && IsPlainText(value)) {
+  if (IsPlainLogString(value, max_bytes)) {
     out.append(value).push_back('"');
     return;
   }
@@ -145,20 +168,21 @@ void AppendLogField(const LogField& field, std::string& out) {
   }
 }
 
-std::string FormatLogTime(Time time) {
+std::array<char, 24> FormatLogTime(Time time) {
   using namespace std::chrono;
   const auto day = floor<days>(time);
   const year_month_day date{day};
-  const hh_mm_ss clock{floor<milliseconds>(time) - day};
+  const auto of_day = static_cast<unsigned>(floor<milliseconds>(time - day).count());
+  std::array<char, 24> text = {'0', '0', '0', '0', '-', '0', '0', '-', '0', '0', 'T', '0',
+                               '0', ':', '0', '0', ':', '0', '0', '.', '0', '0', '0', 'Z'};
   // The clock's years have four digits: it ends in 2262.
-  std::string text = "0000-00-00T00:00:00.000Z";
-  WriteDigits(static_cast<int>(date.year()), text, 0, 4);
-  WriteDigits(static_cast<unsigned>(date.month()), text, 5, 2);
-  WriteDigits(static_cast<unsigned>(date.day()), text, 8, 2);
-  WriteDigits(clock.hours().count(), text, 11, 2);
-  WriteDigits(clock.minutes().count(), text, 14, 2);
-  WriteDigits(clock.seconds().count(), text, 17, 2);
-  WriteDigits(clock.subseconds().count(), text, 20, 3);
+  WriteDigits<4>(static_cast<unsigned>(static_cast<int>(date.year())), text.data());
+  WriteDigits<2>(static_cast<unsigned>(date.month()), text.data() + 5);
+  WriteDigits<2>(static_cast<unsigned>(date.day()), text.data() + 8);
+  WriteDigits<2>(of_day / 3'600'000, text.data() + 11);
+  WriteDigits<2>(of_day / 60'000 % 60, text.data() + 14);
+  WriteDigits<2>(of_day / 1000 % 60, text.data() + 17);
+  WriteDigits<3>(of_day % 1000, text.data() + 20);
   return text;
 }
 
@@ -166,7 +190,8 @@ std::string FormatLogLine(Time time, LogLevel level, LogEvent event, std::string
                           std::initializer_list<LogField> fields) {
   std::string line;
   line.reserve(512);
-  line.append("{\"ts\":\"").append(FormatLogTime(time)).append("\",\"level\":\"").append(NameOf(level));
+  const auto ts = FormatLogTime(time);
+  line.append("{\"ts\":\"").append(ts.data(), ts.size()).append("\",\"level\":\"").append(NameOf(level));
   line.append("\",\"event\":\"").append(event.name()).push_back('"');
   line.append(constants);
   for (const LogField& field : fields) AppendLogField(field, line);

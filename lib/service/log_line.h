@@ -1,6 +1,7 @@
 // The text of one log line, apart from where it goes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <initializer_list>
 #include <string>
@@ -19,12 +20,16 @@ std::string FormatLogLine(Time time, LogLevel level, LogEvent event, std::string
 // Appends a comma, the name and the value.
 void AppendLogField(const LogField& field, std::string& out);
 
+inline constexpr std::size_t kMaxLogString = 256;  // bytes
+
 // Appends `value` as a JSON string of at most `max_bytes` bytes, cut between characters: control characters and U+2028
 // and U+2029, at which some readers end lines, are escaped, bytes that are not UTF-8 become U+FFFD, and credentials are
 // left out as by AppendRedacted.
-void AppendLogString(std::string_view value, std::string& out, std::size_t max_bytes = 256);
+void AppendLogString(std::string_view value, std::string& out, std::size_t max_bytes = kMaxLogString);
+// Whether that would be the value itself between quotes, which most are. Some such values are missed.
+bool IsPlainLogString(std::string_view value, std::size_t max_bytes = kMaxLogString);
 
 // RFC 3339 with milliseconds, in UTC.
-std::string FormatLogTime(Time time);
+std::array<char, 24> FormatLogTime(Time time);
 
 }  // namespace livekit::token

@@ -20,6 +20,7 @@ namespace livekit::token {
 namespace {
 
 using testing::AuthorityFixture;
+using testing::LineOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -46,7 +47,7 @@ AuditEvent Full() {
 }
 
 TEST(AuditEvent, HasTheMembersOfTheTableInItsOrder) {
-  const auto json = Parsed(FormatAuditEvent(Full(), Time(std::chrono::seconds(1'700'000'000))));
+  const auto json = Parsed(LineOf(Full(), Time(std::chrono::seconds(1'700'000'000))));
   std::vector<std::string> names;
   for (const auto& [name, value] : json.items()) names.push_back(name);
   std::vector<std::string> expected;
@@ -62,14 +63,14 @@ TEST(AuditEvent, LeavesOutWhatIsNotKnown) {
   AuditEvent event;
   event.method = "VerifyAccessToken";
   event.outcome = kRefused;
-  EXPECT_EQ(FormatAuditEvent(event, Time(std::chrono::seconds(0))),
+  EXPECT_EQ(LineOf(event, Time(std::chrono::seconds(0))),
             R"({"ts":"1970-01-01T00:00:00.000Z","event":"audit","outcome":"refused","method":"VerifyAccessToken"})");
 }
 
 TEST(AuditEvent, StaysOneLineWhateverItsNamesHold) {
   AuditEvent event = Full();
   event.identity = "eve\r\n{\"event\":\"audit\"}\x85";
-  const std::string line = FormatAuditEvent(event, Time());
+  const std::string line = LineOf(event, Time());
   EXPECT_THAT(line, Not(HasSubstr("\n")));
   EXPECT_EQ(Parsed(line)["outcome"], "refused");
 }

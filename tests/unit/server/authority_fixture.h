@@ -78,6 +78,12 @@ services:
     mint: { rooms: ["*"], identities: ["*"], video: { room_join: true }, room_config: true, sensitive_room_config: true }
 )";
 
+inline std::string LineOf(const AuditEvent& event, Time time) {
+  Buffer line;
+  AppendAuditEvent(event, time, line);
+  return std::string(line.view());
+}
+
 // Keeps the events. Blocking, it answers when the test says so.
 class KeptAudit final : public Audit {
  public:
@@ -86,7 +92,7 @@ class KeptAudit final : public Audit {
     std::unique_lock lock(mutex_);
     for (const AuditEvent& event : recorded) {
       events.push_back(event);
-      lines += FormatAuditEvent(event, time) + "\n";
+      lines += LineOf(event, time) + "\n";
     }
     if (is_blocking) {
       waiting.push_back(std::move(done));

@@ -82,6 +82,42 @@ TEST(FormatLogLine, IsOneLineOfJsonWhateverTheBytes) {
 }
 
 // What a name in a request may try, and what no reader may see as more than one line or one object.
+TEST(IsPlainLogString, SeesWhatIsToBeChangedAtEveryPlace) {
+  for (std::size_t size = 0; size <= 40; ++size) {
+    const std::string plain(size, 'x');
+    std::string text;
+    AppendLogString(plain, text);
+    EXPECT_EQ(text, '"' + plain + '"');
+    EXPECT_TRUE(IsPlainLogString(plain)) << size;
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string value = plain;
+        value[at] = static_cast<char>(c);
+        // The space before a credential, and a letter that a token begins with.
+        const bool is_plain = c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != 'J';
+        ASSERT_EQ(IsPlainLogString(value), is_plain) << size << ' ' << at << ' ' << c;
+      }
+    }
+  }
+  EXPECT_TRUE(IsPlainLogString(std::string(kMaxLogString, 'x')));
+  EXPECT_FALSE(IsPlainLogString(std::string(kMaxLogString + 1, 'x')));
+}
+
+TEST(FormatLogTime, WritesEveryPartOfATime) {
+  using namespace std::chrono;
+  const auto text = [](Time time) {
+    const auto array = FormatLogTime(time);
+    return std::string(array.data(), array.size());
+  };
+  EXPECT_EQ(text(sys_days(year(1970) / 1 / 1)), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(text(sys_days(year(2024) / 2 / 29) + hours(23) + minutes(59) + seconds(58) + milliseconds(7)),
+            "2024-02-29T23:59:58.007Z");
+  EXPECT_EQ(text(sys_days(year(2262) / 4 / 11) + hours(12) + milliseconds(999) + microseconds(999)),
+            "2262-04-11T12:00:00.999Z");
+  // Rounded down also before 1970.
+  EXPECT_EQ(text(sys_days(year(1970) / 1 / 1) - microseconds(1)), "1969-12-31T23:59:59.999Z");
+}
+
 TEST(FormatLogLine, KeepsForgedLinesInsideTheirValue) {
   for (const std::string forged :
        {"a\r\n{\"fake\":1}", "a\n{\"ts\":\"x\"}", "a\",\"level\":\"error", "a\xe2\x80\xa8{\"fake\":1}",
