@@ -15,7 +15,7 @@ class Backend {
  public:
   using Item = v1::BatchIssueParticipantTokensRequest::Item;
   using Result = v1::BatchIssueParticipantTokensResponse::Result;
-  using Done = std::function<void(Result)>;
+  using Done = std::function<void(Result&&)>;
 
   virtual ~Backend() = default;
   // Answers `item` by calling `done` exactly once, now or later, on any thread. Never blocks.

@@ -355,12 +355,12 @@ void TokenHandler::Handle(const http::Request& request, http::Respond respond) {
 
     *item.mutable_request() = *std::move(message);
     const auto host = request.SingleHeader("host");
-    if (host && host->size() <= kMaxHost && HostOf(*host)) item.set_host(std::string(*host));
+    if (host && host->size() <= kMaxHost && HasHost(*host)) item.set_host(std::string(*host));
     item.set_client_address(exchange->client_address());
     item.set_request_id(exchange->request_id());
     const TraceContext& trace = exchange->trace();
     item.set_traceparent(trace.traceparent().data(), trace.traceparent().size());
-    item.set_tracestate(trace.tracestate());
+    if (!trace.tracestate().empty()) item.set_tracestate(trace.tracestate());
     item.mutable_timeout()->set_seconds(options.timeout.count() / 1000);
     item.mutable_timeout()->set_nanos(static_cast<int>(options.timeout.count() % 1000) * 1'000'000);
     item.set_max_token_bytes(options.max_token_bytes);

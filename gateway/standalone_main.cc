@@ -81,7 +81,7 @@ class DirectBackend final : public Backend {
     auto kept = std::make_shared<const Item>(std::move(item));
     std::shared_ptr<const TokenAuthority> authority = authorities_.Current();
     authority->IssueRelayed(*kept,
-                            [kept, authority, done = std::move(done)](Result result) { done(std::move(result)); });
+                            [kept, authority, done = std::move(done)](Result&& result) { done(std::move(result)); });
   }
   bool Ready() const override { return true; }
 

@@ -33,11 +33,14 @@ std::string Rfc3339(std::int64_t unix_seconds) {
 }  // namespace
 
 absl::StatusOr<livekit::TokenSourceRequest> ReadTokenRequest(std::string_view body, int* unknown_fields) {
-  livekit::TokenSourceRequest request;
-  if (unknown_fields != nullptr) *unknown_fields = 0;
-  if (body.empty()) return request;
+  absl::StatusOr<livekit::TokenSourceRequest> request(absl::in_place);
   protojson::ReadReport report;
-  LKT_RETURN_IF_ERROR(protojson::Read(body, {}, request, &report));
+  if (!body.empty()) {
+    if (absl::Status problem = protojson::Read(body, {}, *request, &report); !problem.ok()) {
+      report.unknown_fields = 0;
+      request = std::move(problem);
+    }
+  }
   if (unknown_fields != nullptr) *unknown_fields = report.unknown_fields;
   return request;
 }

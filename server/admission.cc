@@ -78,7 +78,7 @@ absl::Status Admission::Unauthenticated(const absl::Status& refusal, std::string
 
 absl::Status Admission::Take(LimitScope scope, std::string_view key, int cost, std::string_view sentence) const {
   const auto& rate = limits_[scope];
-  if (!rate) return absl::OkStatus();
+  if (!rate || cost <= 0) return absl::OkStatus();
   const auto delay = load_->buckets.Take(scope, key, cost, *rate, clock_.Steady());
   if (!delay) return absl::OkStatus();
   metrics_.RateLimited(scope);

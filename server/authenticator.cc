@@ -98,15 +98,17 @@ std::optional<Credentials> AuthenticatorSet::WithoutForeignCookies(const Credent
 void AuthenticatorSet::Authenticate(const Credentials& credentials, Time now, Authenticator::Done done) const {
   if (const auto sorted = WithoutForeignCookies(credentials)) return Authenticate(*sorted, now, std::move(done));
   const auto selected = Select(credentials);
+  if (!selected.ok() || *selected == nullptr) {
+    if (unrecognized_metrics_ != nullptr) MetricsOf(selected).Authenticated(selected.status());
+    if (!selected.ok()) return done(selected.status());
+    return done(Principal{anonymous_, "", {}});
+  }
   if (unrecognized_metrics_ != nullptr) {
-    AuthenticatorMetrics& metrics = MetricsOf(selected);
-    done = [&metrics, done = std::move(done)](absl::StatusOr<Principal> principal) {
+    done = [&metrics = MetricsOf(selected), done = std::move(done)](absl::StatusOr<Principal> principal) {
       metrics.Authenticated(principal.status());
       done(std::move(principal));
     };
   }
-  if (!selected.ok()) return done(selected.status());
-  if (*selected == nullptr) return done(Principal{anonymous_, "", {}});
   (*selected)->Authenticate(credentials, now, std::move(done));
 }
 

@@ -35,7 +35,11 @@ void NoteRequest(const TokenAuthority::RelayedItem& item, AuditEvent& event) {
   event.request_id = IsRequestId(item.request_id()) ? item.request_id() : RandomName();
   const auto trace_id = TraceContext::TraceIdIn(item.traceparent());
   event.trace_id = trace_id ? *trace_id : TraceContext().trace_id();
-  if (const auto address = IpAddress::Parse(item.client_address())) event.client = address->ToString();
+  if (const auto address = IpAddress::Parse(item.client_address())) {
+    // Of IPv4 addresses there is one form, of which a colon is no part.
+    const bool has_one_form = item.client_address().find(':') == std::string::npos;
+    event.client = has_one_form ? item.client_address() : address->ToString();
+  }
 }
 
 absl::Status CheckBatchSize(int items, std::size_t bytes, std::size_t max_bytes) {
@@ -83,7 +87,7 @@ bool TokenAuthority::Enter(std::string_view method, const CallContext& context, 
     return false;
   }
   if (*place != nullptr) {
-    done = [place = *std::move(place), done = std::move(done)](absl::StatusOr<Response> result) {
+    done = [place = *std::move(place), done = std::move(done)](absl::StatusOr<Response>&& result) {
       done(std::move(result));
     };
   }
@@ -94,6 +98,7 @@ absl::StatusOr<v1::IssueParticipantTokenResponse> TokenAuthority::Issue(const Pa
                                                                         std::string_view host,
                                                                         AuditEvent& event) const {
   const Time now = clock_.Now();
+  event.time = now;
   event.authenticator = asked.principal.authenticator;
   event.principal = asked.principal.subject;
   const Requester requester(asked.principal, event.client);
@@ -202,15 +207,15 @@ void TokenAuthority::IssueAsserted(const CallContext& context, const v1::IssuePa
       });
 }
 
-void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult)> done) const {
+void TokenAuthority::IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult&&)> done) const {
   IssueRelayed(item, /*via=*/nullptr, std::move(done));
 }
 
 void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* via,
-                                  std::function<void(RelayedResult)> done) const {
+                                  std::function<void(RelayedResult&&)> done) const {
   const auto place = admission_.Enter();
   Done<v1::IssueParticipantTokenResponse> answer =
-      [place, done = std::move(done)](absl::StatusOr<v1::IssueParticipantTokenResponse> issued) {
+      [place, done = std::move(done)](absl::StatusOr<v1::IssueParticipantTokenResponse>&& issued) {
         RelayedResult result;
         if (issued.ok()) {
           *result.mutable_token() = *std::move(issued);
@@ -219,7 +224,7 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
         }
         done(std::move(result));
       };
-  const auto finish = [this, &item, via, answer = std::move(answer)](absl::StatusOr<Principal> principal) {
+  auto finish = [this, &item, via, answer = std::move(answer)](absl::StatusOr<Principal> principal) {
     AuditEvent event = decisions_.Begin("BatchIssueParticipantTokens");
     NoteRequest(item, event);
     if (via != nullptr) event.caller = via->name;
@@ -235,7 +240,7 @@ void TokenAuthority::IssueRelayed(const RelayedItem& item, const ServiceRules* v
   const auto credentials =
       RelayedCredentials(item.credentials(), item.has_trusted_headers() ? &item.trusted_headers() : nullptr);
   if (!credentials.ok()) return finish(credentials.status());
-  state_->authenticators.Authenticate(*credentials, clock_.Now(), finish);
+  state_->authenticators.Authenticate(*credentials, clock_.Now(), std::move(finish));
 }
 
 void TokenAuthority::AuthenticateCaller(const CallContext& context, WithService done) const {
@@ -287,7 +292,7 @@ void TokenAuthority::BatchIssueParticipantTokens(const CallContext& context,
     for (int i = 0; i < request.items_size(); ++i) batch->response.add_results();
     for (int i = 0; i < request.items_size(); ++i) {
       // Every item has its own place in the response, so the items need no lock.
-      IssueRelayed(request.items(i), *service, [batch, i](RelayedResult result) {
+      IssueRelayed(request.items(i), *service, [batch, i](RelayedResult&& result) {
         *batch->response.mutable_results(i) = std::move(result);
         if (--batch->left == 0) batch->done(std::move(batch->response));
       });
@@ -392,8 +397,8 @@ void TokenAuthority::ExplainParticipantToken(const CallContext& context,
         AuditEvent event = begun;
         NoteService(service, event);
         event.outcome = kExplained;
-        const auto finish = [this, event, done](absl::StatusOr<v1::ExplainParticipantTokenResponse> result) {
-          decisions_.Conclude(event, std::move(result), done);
+        const auto finish = [this, event, done](absl::StatusOr<v1::ExplainParticipantTokenResponse>&& result) {
+          decisions_.Conclude(AuditEvent(event), std::move(result), done);
         };
         if (!service.ok()) return finish(service.status());
         if (auto limited = admission_.Call(**service); !limited.ok()) return finish(std::move(limited));

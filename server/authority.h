@@ -60,7 +60,7 @@ class TokenAuthority {
   void BatchIssueParticipantTokens(const CallContext& context, const v1::BatchIssueParticipantTokensRequest& request,
                                    Done<v1::BatchIssueParticipantTokensResponse> done) const;
   // One relayed request of a gateway that is part of this process and needs no credential of its own.
-  void IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult)> done) const;
+  void IssueRelayed(const RelayedItem& item, std::function<void(RelayedResult&&)> done) const;
   void MintAccessToken(const CallContext& context, const v1::MintAccessTokenRequest& request,
                        Done<v1::MintAccessTokenResponse> done) const;
   void BatchMintAccessTokens(const CallContext& context, const v1::BatchMintAccessTokensRequest& request,
@@ -93,7 +93,7 @@ class TokenAuthority {
   void IssueAsserted(const CallContext& context, const v1::IssueParticipantTokenRequest& request,
                      Done<v1::IssueParticipantTokenResponse> done) const;
   // `via` is the service that relays or asserts the principal; null without.
-  void IssueRelayed(const RelayedItem& item, const ServiceRules* via, std::function<void(RelayedResult)> done) const;
+  void IssueRelayed(const RelayedItem& item, const ServiceRules* via, std::function<void(RelayedResult&&)> done) const;
   // `host` is that of ServerUrl. Notes in `event` what has been decided.
   absl::StatusOr<v1::IssueParticipantTokenResponse> Issue(const ParticipantRequest& asked, std::string_view host,
                                                           AuditEvent& event) const;

@@ -43,6 +43,10 @@ void Decisions::HideNamesIn(std::span<AuditEvent> events) const {
   for (AuditEvent& event : events) HideNames(*hash_, event);
 }
 
+Time Decisions::TimeOf(std::span<const AuditEvent> events) const {
+  return events.front().time ? *events.front().time : clock_.Now();
+}
+
 void Decisions::Count(std::span<const AuditEvent> events) const {
   for (const AuditEvent& event : events) {
     if (event.outcome == kRefused) {
@@ -58,13 +62,13 @@ void Decisions::RecordLater(std::span<AuditEvent> events) const {
   Count(events);
   if (audit_ == nullptr) return;
   HideNamesIn(events);
-  audit_->Record(events, clock_.Now(), [](bool) {});
+  audit_->Record(events, TimeOf(events), [](bool) {});
 }
 
 void Decisions::RecordFirst(std::vector<AuditEvent> events, std::function<void(const absl::Status&)> done) const {
   HideNamesIn(events);
   auto waiting = std::make_shared<const std::vector<AuditEvent>>(std::move(events));
-  audit_->Record(*waiting, clock_.Now(), [this, waiting, done = std::move(done)](bool recorded) {
+  audit_->Record(*waiting, TimeOf(*waiting), [this, waiting, done = std::move(done)](bool recorded) {
     if (!recorded) {
       metrics_.Denied(CallerLabel(waiting->front()), v1::UNAVAILABLE);
       return done(WithRetryDelay(Refuse(v1::UNAVAILABLE), kRetryUnrecorded));

@@ -21,8 +21,9 @@ namespace livekit::token {
 // Counts and records what is decided. Thread safety: all methods may be called concurrently.
 class Decisions {
  public:
+  // May take what the result holds, which is large.
   template <typename Response>
-  using Done = std::function<void(absl::StatusOr<Response>)>;
+  using Done = std::function<void(absl::StatusOr<Response>&&)>;
 
   // Without `audit` nothing is recorded; with `hash` principals, identities and rooms are hidden in the record.
   // `generation` is the fingerprint of the configuration. `audit`, `clock` and `metrics` must outlive this, and all of
@@ -37,7 +38,7 @@ class Decisions {
 
   // Counts and records a decision and answers. Of a refusal there is one event, whatever there would have been.
   template <typename Response>
-  void Conclude(AuditEvent event, absl::StatusOr<Response> result, const Done<Response>& done) const {
+  void Conclude(AuditEvent&& event, absl::StatusOr<Response>&& result, const Done<Response>& done) const {
     if (!result.ok()) NoteRefusal(result.status(), event);
     if (!blocking()) {
       RecordLater({&event, 1});
@@ -50,7 +51,7 @@ class Decisions {
 
   // The same for many tokens, all of which are issued.
   template <typename Response>
-  void Conclude(std::vector<AuditEvent> events, absl::StatusOr<Response> result, const Done<Response>& done) const {
+  void Conclude(std::vector<AuditEvent>&& events, absl::StatusOr<Response>&& result, const Done<Response>& done) const {
     if (!blocking()) {
       RecordLater(events);
       return done(std::move(result));
@@ -67,6 +68,7 @@ class Decisions {
 
   bool blocking() const { return audit_ != nullptr && audit_->blocking(); }
   void HideNamesIn(std::span<AuditEvent> events) const;
+  Time TimeOf(std::span<const AuditEvent> events) const;
   void Count(std::span<const AuditEvent> events) const;
   void RecordLater(std::span<AuditEvent> events) const;
   // Calls `done` when the events have been recorded, or with UNAVAILABLE when they could not be: what nobody can prove

@@ -32,15 +32,16 @@ absl::StatusOr<TokenPlan> PlanToken(const AuthorityState& state, const Participa
   if (service != nullptr && (service->relay || service->asserts) && !asked.principal.subject.empty()) {
     return Refuse(v1::NO_POLICY, "A program that speaks for end users has no tokens of its own.");
   }
-  LKT_ASSIGN_OR_RETURN(Decision decision,
-                       state.policies.Decide(asked.principal, asked.request, asked.sandbox_id, trace));
-  const Project& project = *decision.policy->project;
+  auto decided = state.policies.Decide(asked.principal, asked.request, asked.sandbox_id, trace);
+  if (!decided.ok()) return decided.status();
+  const Project& project = *decided->policy->project;
   if (asked.via != nullptr && !asked.via->MayUse(project)) return Refuse(v1::PROJECT_NOT_PERMITTED);
-  if (state.deny_list.Blocks(project.name, decision.grants, now)) return Refuse(v1::PARTICIPANT_BLOCKED);
-  SignOptions options;
-  options.ttl = decision.policy->ttl;
-  options.sfu_version = project.sfu_version;
-  return TokenPlan{std::move(decision), options};
+  if (state.deny_list.Blocks(project.name, decided->grants, now)) return Refuse(v1::PARTICIPANT_BLOCKED);
+  absl::StatusOr<TokenPlan> plan(absl::in_place);
+  plan->decision = *std::move(decided);
+  plan->options.ttl = plan->policy().ttl;
+  plan->options.sfu_version = project.sfu_version;
+  return plan;
 }
 
 absl::Status CheckSignable(const TokenPlan& plan, const ParticipantRequest& asked,

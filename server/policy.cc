@@ -44,8 +44,9 @@ class Application {
       : policy_(policy), principal_(principal), request_(request), trace_(trace) {}
 
   absl::StatusOr<Decision> Run() {
-    Decision decision{&policy_, {}};
-    v1::Grants& grants = decision.grants;
+    absl::StatusOr<Decision> decision(absl::in_place);  // in its place from the start: grants are large
+    decision->policy = &policy_;
+    v1::Grants& grants = decision->grants;
     auto& video = *grants.mutable_video();
     video = policy_.grants;
     video.set_room_join(true);
@@ -59,7 +60,7 @@ class Application {
                                   *grants.mutable_attributes())) &&
         Message("room_config", policy_.room_config.mode, request_.room_config().ByteSizeLong() != 0,
                 ResolveRoomConfig(policy_.room_config, request_.room_config(), principal_, grants));
-    if (!complete || !refusal_.ok()) return refusal_;
+    if (!complete || !refusal_.ok()) decision = refusal_;
     return decision;
   }
 

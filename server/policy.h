@@ -58,7 +58,7 @@ inline constexpr FieldPlace kMetadataField = {"participant_metadata", TextUse::k
 
 // What a policy decided: the token to sign.
 struct Decision {
-  const PolicyRules* policy;
+  const PolicyRules* policy = nullptr;
   v1::Grants grants;
 };
 

@@ -76,11 +76,17 @@ std::uint32_t TakeCharacter(std::string_view& text) {
   return c;
 }
 
+// Visible ASCII without `#`, spaces inside it included: what most texts are, and no use has anything against.
+bool IsPlain(std::string_view text) {
+  if (text.front() == ' ' || text.back() == ' ') return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F && c != '#'; });
+}
+
 }  // namespace
 
 std::string_view TextProblem(std::string_view text, TextUse use) {
   constexpr std::string_view kInvisibleProblem = "must not contain invisible characters";
-  if (use == TextUse::kFreeText || text.empty()) return {};
+  if (use == TextUse::kFreeText || text.empty() || IsPlain(text)) return {};
   if (!IsValidUtf8(text)) return "is not UTF-8 text";
   bool at_start = true;
   bool after_emoji = false;  // one, with modifiers or without

@@ -1,6 +1,7 @@
 #include "base/address.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "base/network.h"
@@ -18,11 +19,16 @@ bool IsIpv6Text(std::string_view text) { return text.find(':') != text.npos && I
 
 // Letters, digits, `-`, `_` and `.`: names as DNS and the systems around it have them, and IPv4 addresses.
 bool IsName(std::string_view text) {
+  // A table: every request names a host, which is looked at more than once.
+  static constexpr auto kAllowed = [] {
+    std::array<bool, 256> allowed{};
+    for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")) {
+      allowed[static_cast<unsigned char>(c)] = true;
+    }
+    return allowed;
+  }();
   if (text.empty() || text.size() > 253) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
-  });
+  return std::all_of(text.begin(), text.end(), [](char c) { return kAllowed[static_cast<unsigned char>(c)]; });
 }
 
 std::optional<int> ParsePort(std::string_view text) {
@@ -90,6 +96,11 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
   const std::optional<Parts> parts = Split(text);
   if (!parts || !parts->port) return Refuse(v1::FIELD_INVALID, kAddressSentence);
   return HostPort{std::string(parts->host), *parts->port};
+}
+
+bool HasHost(std::string_view authority) {
+  const std::optional<Parts> parts = Split(authority);
+  return parts && !parts->host.empty();
 }
 
 std::optional<std::string> HostOf(std::string_view authority) {

@@ -24,6 +24,8 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 // The host of an HTTP `Host` or gRPC authority: a name, an IPv4 address or a bracketed IPv6 address, with or without
 // port; brackets are removed, letters lowered. Nothing if the text is none of these.
 std::optional<std::string> HostOf(std::string_view authority);
+// Whether there is one.
+bool HasHost(std::string_view authority);
 
 // What kind of place a host is. Only literal addresses and `localhost` (with or without a final dot, and names below
 // it, RFC 6761) are classified; other names are kUnknown, since resolving them would let a DNS answer decide (DNS

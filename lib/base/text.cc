@@ -52,17 +52,14 @@ constexpr std::uint64_t SpecialBytes(std::uint64_t w) {
 }
 static_assert(std::endian::native == std::endian::little, "SpecialBytes and WriteBase64Url load bytes as numbers");
 
-// Number of bytes before the first that needs an escape or is outside ASCII, or a few less.
-std::size_t PlainLength(std::string_view text) {
-  std::size_t length = 0;
-  for (; text.size() - length >= 8; length += 8) {
-    std::uint64_t w;
-    std::memcpy(&w, text.data() + length, sizeof w);
-    if (SpecialBytes(w) != 0) return length;
+// Whether all of the text is ASCII that needs no escape. Without a branch, so that it is done in vectors.
+bool IsPlain(std::string_view text) {
+  unsigned char special = 0;
+  for (const char c : text) {
+    // What is not ASCII is negative: whether `char` is signed depends on the processor.
+    special |= static_cast<unsigned char>(static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\');
   }
-  const auto is_plain = [](char c) { return c >= 0x20 && c != '"' && c != '\\'; };
-  while (length < text.size() && is_plain(text[length])) ++length;
-  return length;
+  return special == 0;
 }
 
 // Length of the well-formed sequence at `p`, which starts with a byte of 0x80 or above, or 0.
@@ -86,13 +83,19 @@ std::size_t Utf8SequenceLength(const char* p, const char* end) {
   return 0;
 }
 
+constexpr char kHex[] = "0123456789abcdef";
+
+void WriteHex(char byte, char* to) {
+  to[0] = kHex[static_cast<unsigned char>(byte) >> 4];
+  to[1] = kHex[static_cast<unsigned char>(byte) & 15];
+}
+
 char* WriteEscape(unsigned char c, char* to) {
   *to++ = '\\';
   if (kShortEscapes[c] != 0) {
     *to++ = kShortEscapes[c];
     return to;
   }
-  constexpr char kHex[] = "0123456789abcdef";
   const char text[5] = {'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
   std::memcpy(to, text, sizeof text);
   return to + sizeof text;
@@ -151,7 +154,7 @@ char* WriteJsonString(std::string_view text, char* to) {
 
 bool AppendJsonString(std::string_view text, std::string& out) {
   // Most texts, and all tokens, stand as they are: no room for escapes needs to be found and given back.
-  if (PlainLength(text) == text.size()) {
+  if (IsPlain(text)) {
     out.push_back('"');
     out.append(text);
     out.push_back('"');
@@ -239,13 +242,8 @@ std::optional<std::string> Base64UrlDecode(std::string_view text) {
 }
 
 std::string HexEncode(std::string_view bytes) {
-  constexpr char kHex[] = "0123456789abcdef";
   std::string out(bytes.size() * 2, '\0');
-  char* to = out.data();
-  for (const char c : bytes) {
-    *to++ = kHex[static_cast<unsigned char>(c) >> 4];
-    *to++ = kHex[static_cast<unsigned char>(c) & 15];
-  }
+  for (std::size_t i = 0; i < bytes.size(); ++i) WriteHex(bytes[i], out.data() + 2 * i);
   return out;
 }
 
@@ -281,12 +279,6 @@ std::string AsciiLower(std::string_view text) {
   return out;
 }
 
-bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
-    return a == b || (a >= 'A' && a <= 'Z' && static_cast<char>(a - 'A' + 'a') == b);
-  });
-}
-
 bool IsRequestId(std::string_view text) {
   // A table takes a quarter of the time of comparisons; every request is looked at twice.
   static constexpr auto kAllowed = [] {
@@ -315,8 +307,13 @@ std::string RandomUuid() {
   RandomIdBytes(random.data(), random.size());
   random[6] = static_cast<char>((random[6] & 0x0f) | 0x40);
   random[8] = static_cast<char>((random[8] & 0x3f) | 0x80);
-  std::string out = HexEncode({random.data(), random.size()});
-  for (const std::size_t at : {8, 13, 18, 23}) out.insert(at, 1, '-');
+  std::string out(36, '-');
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < random.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;  // the four that stay
+    WriteHex(random[i], out.data() + at);
+    at += 2;
+  }
   return out;
 }
 

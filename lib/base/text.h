@@ -1,6 +1,7 @@
 // Text: UTF-8, JSON strings, base64url, globs, random names.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -47,8 +48,13 @@ std::string HexEncode(std::string_view bytes);
 // `*`, at worst the product of the lengths.
 bool GlobMatches(std::string_view glob, std::string_view text);
 
-// Whether `text` equals `lower`, which is in lower case, apart from ASCII case.
-bool EqualsIgnoreCase(std::string_view text, std::string_view lower);
+// Whether `text` equals `lower`, which is in lower case, apart from ASCII case. Inline, since headers are looked up by
+// it, most of which differ in length.
+inline bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
+    return a == b || (a >= 'A' && a <= 'Z' && static_cast<char>(a - 'A' + 'a') == b);
+  });
+}
 std::string AsciiLower(std::string_view text);
 
 // Whether `text` may serve as a request id: 1 to 128 letters, digits, `.`, `_` and `-`, so that it can stand in headers

@@ -32,7 +32,7 @@ bool MethodHasBody(std::string_view method) { return method == "POST" || method 
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Transport> transport, std::string peer_address, LoopState& loop, bool over_limit)
-    : transport_(std::move(transport)), loop_(loop), over_limit_(over_limit), since_(Clock::now()) {
+    : transport_(std::move(transport)), loop_(loop), over_limit_(over_limit), since_(loop.woke) {
   request_.peer_address = std::move(peer_address);
   AwaitBytes();
 }
@@ -173,7 +173,7 @@ void Connection::Frame(std::string_view data) {
   }
   const bool was_empty = framer_->empty();
   data.remove_prefix(framer_->Feed(data));
-  if (was_empty && !framer_->empty()) since_ = Clock::now();
+  if (was_empty && !framer_->empty()) since_ = loop_.woke;
   bool ask_for_body = false;
   if (framer_->state() == Framer::State::kHeadDone && ReadsBody()) {
     framer_->ReadBody();
@@ -272,7 +272,7 @@ void Connection::Answer(const Response& response) {
   options.without_body = request_.method == "HEAD";
   options.close = close;
   options.say_keep_alive = framer_->head().minor_version == 0 && framer_->head().keep_alive;
-  options.date = SystemClock().Now();
+  options.date = loop_.woke_date;
   loop_.write_buffer.clear();
   WriteResponse(response, options, loop_.write_buffer);
   is_answer_ = true;
@@ -348,7 +348,7 @@ void Connection::AwaitRequest() {
   request_.query.clear();
   request_.headers.clear();
   request_.body = std::string();
-  since_ = Clock::now();
+  since_ = loop_.woke;
 }
 
 bool Connection::AwaitBytes() {

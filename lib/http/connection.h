@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "http/framer.h"
 #include "http/mailbox.h"
 #include "http/server.h"
@@ -29,6 +30,9 @@ struct LoopState {
   // The last target and its path: nearly every client asks for the same few.
   std::string last_target;
   std::string last_path;
+  // When the loop began its round: to read clocks for each request costs.
+  SteadyTime woke = {};
+  Time woke_date = {};
 };
 
 // A state machine that its loop drives. Never blocks: a step that needs more waits for the socket, the handler's answer

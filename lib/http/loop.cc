@@ -92,7 +92,9 @@ void Loop::Wait() {
   }
   std::array<epoll_event, kEvents> events;
   const int count = epoll_wait(epoll_.get(), events.data(), kEvents, timeout);
-  if (heart_) heart_->Beat(Clock::now());
+  state_.woke = Clock::now();
+  state_.woke_date = SystemClock().Now();
+  if (heart_) heart_->Beat(state_.woke);
   for (int i = 0; i < count; ++i) {
     const void* const owner = events[i].data.ptr;
     const auto listener =

@@ -108,7 +108,7 @@ struct Seen {
 bool Interpret(const Header& header, Seen& seen, RequestHead& head) {
   const std::string_view value = header.value;
   if (EqualsIgnoreCase(header.name, "host")) {
-    return ++seen.hosts == 1 && HostOf(value);
+    return ++seen.hosts == 1 && HasHost(value);
   }
   if (EqualsIgnoreCase(header.name, "content-length")) {
     std::uint64_t length = 0;
@@ -145,7 +145,7 @@ bool SettleTarget(RequestHead& head) {
   if (head.method == "CONNECT") return false;
   if (auto authority = CutAbsoluteForm(head.target)) {
     // RFC 9110 sections 4.2.1 and 4.2.4: an empty host and user information are errors.
-    if (!HostOf(*authority)) return false;
+    if (!HasHost(*authority)) return false;
     const auto host = std::find_if(head.headers.begin(), head.headers.end(),
                                    [](const Header& header) { return EqualsIgnoreCase(header.name, "host"); });
     if (host != head.headers.end()) {

@@ -1,6 +1,5 @@
 #include "http/response_writer.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string_view>
@@ -73,9 +72,15 @@ std::string_view FormatDate(Time time) {
   return text;
 }
 
-// A line break in a header would let its value write headers, or a whole answer, of its own.
-bool IsOneLine(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+// Appends a header, or nothing if it has a line break, which would let its value write headers, or a whole answer, of
+// its own.
+void AppendField(std::string_view name, std::string_view value, std::string& out) {
+  const std::size_t start = out.size();
+  out.append(name).append(": ").append(value);
+  for (const char c : {'\r', '\n', '\0'}) {
+    if (out.find(c, start) != std::string::npos) return out.resize(start);
+  }
+  out.append("\r\n");
 }
 
 bool IsWrittenByServer(std::string_view name) {
@@ -95,13 +100,9 @@ void WriteResponse(const Response& response, const WriteOptions& options, std::s
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
   out.append(ReasonPhrase(response.status)).append("\r\nDate: ").append(FormatDate(options.date)).append("\r\n");
   for (const Header& header : response.headers) {
-    if (header.name.empty() || !IsOneLine(header.name) || !IsOneLine(header.value)) continue;
-    if (IsWrittenByServer(header.name)) continue;
-    out.append(header.name).append(": ").append(header.value).append("\r\n");
+    if (!header.name.empty() && !IsWrittenByServer(header.name)) AppendField(header.name, header.value, out);
   }
-  if (has_body && IsOneLine(response.content_type)) {
-    out.append("Content-Type: ").append(response.content_type).append("\r\n");
-  }
+  if (has_body) AppendField("Content-Type", response.content_type, out);
   if (!has_no_content) {
     out.append("Content-Length: ").append(std::to_string(has_body ? response.body.size() : 0)).append("\r\n");
   }

@@ -78,7 +78,9 @@ TEST(HostOf, RefusesWhatIsNoAuthority) {
   for (const char* text :
        {"", ":80", "a:b", "a:1:2", "::1", "[::1", "[]", "user@host", "a b", "a,b", "host:99999", "host:"}) {
     EXPECT_EQ(HostOf(text), std::nullopt) << text;
+    EXPECT_FALSE(HasHost(text)) << text;
   }
+  for (const char* text : {"a", "EXAMPLE.com:443", "[::1]", "[::1]:80"}) EXPECT_TRUE(HasHost(text)) << text;
 }
 
 TEST(ClassifyHost, KnowsLiteralAddressesAndLocalhost) {

@@ -109,9 +109,9 @@ TEST(AppendJsonString, EscapesOnlyWhatMustBe) {
   EXPECT_EQ(json, "\"a/b<&>\x7f\xc3\xa4'\"");
   for (int c = 0; c < 0x20; ++c) {
     json.clear();
-    // At each place of the eight bytes that are looked at together.
-    for (std::size_t at = 0; at < 9; ++at) {
-      std::string text(9, 'x');
+    // At each place of the bytes that are looked at together.
+    for (std::size_t at = 0; at < 40; ++at) {
+      std::string text(40, 'x');
       text[at] = static_cast<char>(c);
       json.clear();
       ASSERT_TRUE(AppendJsonString(text, json));
@@ -122,8 +122,8 @@ TEST(AppendJsonString, EscapesOnlyWhatMustBe) {
 }
 
 TEST(AppendJsonString, RefusesTextThatIsNotUtf8AtEveryPlace) {
-  for (std::size_t at = 0; at < 20; ++at) {
-    std::string text(20, 'x');
+  for (std::size_t at = 0; at < 40; ++at) {
+    std::string text(40, 'x');
     text[at] = '\xff';
     std::string json;
     EXPECT_FALSE(AppendJsonString(text, json)) << at;
