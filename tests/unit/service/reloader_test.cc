@@ -106,7 +106,12 @@ class ReloaderTest : public ::testing::Test {
     for (const std::string& name : names_) files.Touch(Path(name));
     return files.Fingerprint();
   }
-  // Lets the reloader look once more, and end that.
+  // Lets a reloader that has just been started look for the first time: it watches when that has been done.
+  bool AwaitWatch() {
+    reloader_->Reload();
+    return Await([&] { return rounds_ > 0; });
+  }
+  // Lets the reloader, which polls, look so many times more, and end that.
   bool AwaitRounds(int more) {
     const int before = rounds_;
     return Await([&] { return rounds_ >= before + more; });
@@ -206,8 +211,7 @@ TEST_F(ReloaderTest, NoticesAFolderThatIsRemovedAndMadeAnew) {
   names_ = {"above/folder/a", "above/folder/b"};
   Write("above/folder/a", "1"), Write("above/folder/b", "1");
   Start();
-  reloader_->Reload();  // it watches when this has been done
-  ASSERT_TRUE(AwaitRounds(1));
+  ASSERT_TRUE(AwaitWatch());
   fs::remove_all(Path("above"));
   ASSERT_TRUE(AwaitLoaded("missing"));
   Write("above/folder/a", "2"), Write("above/folder/b", "2");
@@ -219,8 +223,7 @@ TEST_F(ReloaderTest, WatchesAFolderThatWasMadeAnewWithTheSameFiles) {
   Write("folder/a", "1"), Write("folder/b", "1");
   Write("next/a", "1"), Write("next/b", "1");
   Start();
-  reloader_->Reload();  // it watches when this has been done
-  ASSERT_TRUE(Await([&] { return rounds_ > 0; }));
+  ASSERT_TRUE(AwaitWatch());
   const int rounds = rounds_;
   ASSERT_EQ(renameat2(AT_FDCWD, Path("folder").c_str(), AT_FDCWD, Path("next").c_str(), RENAME_EXCHANGE), 0);
   ASSERT_TRUE(Await([&] { return rounds_ > rounds; }));
