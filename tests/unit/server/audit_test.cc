@@ -20,10 +20,10 @@ namespace livekit::token {
 namespace {
 
 using testing::AuthorityFixture;
-using testing::LineOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::LineOf;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
