@@ -152,7 +152,9 @@ TEST(LineWriter, WritesMegabytesToAFileAsTheyCame) {
       const std::string line = std::to_string(i) + std::string(size, 'x');
       writer.Write(line);
       expected.append(line).push_back('\n');
-      if (i % 4'000 == 3'999) ASSERT_TRUE(writer.Flush(Clock::now() + kLong));
+      if (i % 4'000 == 3'999) {
+        ASSERT_TRUE(writer.Flush(Clock::now() + kLong));
+      }
     }
     EXPECT_EQ(writer.dropped(), 0u);
   }
