@@ -131,6 +131,7 @@ struct LineWriter::State {
   std::size_t queue_lines = 0;
   std::uint64_t next_number = 0;
   std::vector<Entry> batch;
+  std::vector<Entry> abandoned;
   std::vector<std::string> spare;  // empty ones, whose memory is used again
   std::size_t spare_bytes = 0;
   std::size_t write_size;  // changed by the thread alone, which may read it without the mutex
@@ -274,7 +275,7 @@ void LineWriter::State::Expire(Clock::time_point now, Outcomes& outcomes) {
 void LineWriter::State::FailAll(Outcomes& outcomes) {
   for (Entry& entry : batch) Fail(entry, outcomes);
   for (Entry& entry : queue) Fail(entry, outcomes);
-  batch.clear();
+  abandoned.swap(batch);  // the thread may be inside write(2) with its text
   queue.clear();
   queue_bytes = 0;
   queue_lines = 0;

@@ -119,7 +119,7 @@ bool IsPlainLogString(std::string_view value, std::size_t max_bytes) {
   if (value.size() > max_bytes) return false;
   std::uint64_t eight = kPlainBytes;
   if (value.size() < sizeof eight) {
-    std::memcpy(&eight, value.data(), value.size());
+    value.copy(reinterpret_cast<char*>(&eight), sizeof eight);
     return !HasSpecial(eight);
   }
   const std::size_t last = value.size() - sizeof eight;
