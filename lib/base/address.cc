@@ -1,7 +1,6 @@
 #include "base/address.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
 #include "base/network.h"
@@ -17,19 +16,8 @@ constexpr std::string_view kAddressSentence =
 // Whether `text` is an IPv6 address; one that is mapped from IPv4 is one, too.
 bool IsIpv6Text(std::string_view text) { return text.find(':') != text.npos && IpAddress::Parse(text); }
 
-// Letters, digits, `-`, `_` and `.`: names as DNS and the systems around it have them, and IPv4 addresses.
-bool IsName(std::string_view text) {
-  // A table: every request names a host, which is looked at more than once.
-  static constexpr auto kAllowed = [] {
-    std::array<bool, 256> allowed{};
-    for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")) {
-      allowed[static_cast<unsigned char>(c)] = true;
-    }
-    return allowed;
-  }();
-  if (text.empty() || text.size() > 253) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return kAllowed[static_cast<unsigned char>(c)]; });
-}
+// A name as DNS and the systems around it have them, or an IPv4 address.
+bool IsName(std::string_view text) { return !text.empty() && text.size() <= 253 && IsOfNameCharacters(text); }
 
 std::optional<int> ParsePort(std::string_view text) {
   if (text.empty() || text.size() > 5) return std::nullopt;

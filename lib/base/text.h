@@ -57,6 +57,9 @@ inline bool EqualsIgnoreCase(std::string_view text, std::string_view lower) {
 }
 std::string AsciiLower(std::string_view text);
 
+// Whether `text` has only letters, digits, `.`, `_` and `-`, as names of hosts and ids have.
+bool IsOfNameCharacters(std::string_view text);
+
 // Whether `text` may serve as a request id: 1 to 128 letters, digits, `.`, `_` and `-`, so that it can stand in headers
 // and logs as it is; and no JSON Web Token.
 bool IsRequestId(std::string_view text);

@@ -131,7 +131,7 @@ struct LineWriter::State {
   std::size_t queue_lines = 0;
   std::uint64_t next_number = 0;
   std::vector<Entry> batch;
-  std::vector<Entry> abandoned;
+  std::vector<Entry> abandoned;    // what the thread was writing when everything was given up
   std::vector<std::string> spare;  // empty ones, whose memory is used again
   std::size_t spare_bytes = 0;
   std::size_t write_size;  // changed by the thread alone, which may read it without the mutex
@@ -225,8 +225,11 @@ void LineWriter::State::TakeBatch(Clock::time_point now, Outcomes& outcomes) {
 }
 
 bool LineWriter::State::WriteOnce() {
-  const std::size_t size = std::min(pending.size() - written, write_size);
-  const ssize_t count = write(fd, pending.data() + written, size);
+  std::string_view part = pending.substr(written, write_size);
+  // Whole lines: what was joined for a file may have to go into a pipe that was opened meanwhile.
+  const std::size_t last_end = part.rfind('\n');
+  if (part.size() < pending.size() - written && last_end != part.npos) part = part.substr(0, last_end + 1);
+  const ssize_t count = write(fd, part.data(), part.size());
   if (count < 0) {
     if (errno == EINTR) return true;
     if (errno != EAGAIN) return false;

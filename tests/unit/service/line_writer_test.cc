@@ -277,6 +277,27 @@ TEST(LineWriter, WritesWholeLinesAtOnceAndNoMoreThanAPipeKeepsTogether) {
                                       std::string(PIPE_BUF, 'b'), "\n", "c\n"));
 }
 
+TEST(LineWriter, WritesWholeLinesIntoAPipeThatTakesTheFilesPlace) {
+  const std::string path = ::testing::TempDir() + "before-" + std::to_string(getpid());
+  const std::string line(999, 'x');
+  Pipe pipe(O_DIRECT);
+  auto read = std::async(std::launch::async, [&pipe] { return pipe.ReadParts(); });
+  {
+    LineWriter writer(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    for (int i = 0; i < 40; ++i) writer.Write(line);  // joined, since a file takes them at once
+    writer.Reopen(pipe.TakeWriteEnd());
+  }
+  // If the thread was faster, all of them are in the file.
+  std::size_t bytes = ReadFile(path).size();
+  for (const std::string& part : read.get()) {
+    EXPECT_LE(part.size(), std::size_t{PIPE_BUF});
+    EXPECT_EQ(part.size() % (line.size() + 1), 0u);
+    bytes += part.size();
+  }
+  EXPECT_EQ(bytes, 40 * (line.size() + 1));
+  unlink(path.c_str());
+}
+
 TEST(LineWriter, RefusesARecordForWhichThereIsNoRoom) {
   Pipe pipe;
   std::future<std::vector<std::string>> read;
